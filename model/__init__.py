@@ -1,0 +1,1 @@
+"""The training job: torch and torchvision, run by `python -m model.train` on any machine."""

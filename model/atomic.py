@@ -1,0 +1,50 @@
+"""Whole files or none: what a reader finds under a name is complete, and a failed write keeps the old file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from model.errors import SaveError
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Replace `path` by `content` in one step; raises SaveError and leaves the old file on any failure."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise save_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write strict JSON (no NaN) for people and programs."""
+    write_file(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(*_ENCODING))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8; what a file name holds beyond Unicode is escaped."""
+    write_file(path, text.encode(*_ENCODING))
+
+
+def save_error(path: Path, error: OSError) -> SaveError:
+    """Return what to tell when the system refuses to write `path`."""
+    reason = (error.strerror or str(error)).lower()
+    return SaveError(
+        f"{path} cannot be written: {reason}.",
+        hint="Free some space or choose another --output folder; a file that was there before is unchanged.",
+    )
+
+
+_ENCODING = ("utf-8", "backslashreplace")

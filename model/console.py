@@ -1,0 +1,64 @@
+"""What the person at the log reads: whole lines, flushed at once, so that they arrive in order over SSH."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from model.errors import Interrupted, ModelError
+
+# How many names a warning shows before it says "and N more".
+SHOWN_NAMES = 5
+
+
+def run(main: Callable[[], None]) -> int:
+    """Run a program and return its exit code; an error of ours is two lines on stderr, a bug keeps its traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A file name that is not UTF-8, or a terminal that is not, must not end the training.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        main()
+    except Interrupted as error:
+        print(error.message, file=sys.stderr, flush=True)
+        return error.exit_code
+    except ModelError as error:
+        print(f"Error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"Hint: {error.hint}", file=sys.stderr)
+        sys.stderr.flush()
+        return error.exit_code
+    return 0
+
+
+def say(line: str) -> None:
+    """Print one line of progress."""
+    print(line, flush=True)
+
+
+def warn(line: str) -> None:
+    """Print one warning."""
+    print(f"Warning: {line}", file=sys.stderr, flush=True)
+
+
+def list_names(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    shown = ", ".join(names[:SHOWN_NAMES])
+    more = len(names) - SHOWN_NAMES
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 image`, `900 images`, `2 classes`."""
+    plural = noun + ("es" if noun.endswith("s") else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def format_duration(seconds: float) -> str:
+    """Return `45s`, `1m20s` or `2h05m`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"

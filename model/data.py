@@ -1,0 +1,206 @@
+"""Which images there are and what each one shows, checked before a single pixel is read.
+
+A targets file wins over class folders. What is wrong is collected and named; more than MAX_BAD_SHARE of it is an error.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from unicodedata import normalize
+
+from model.console import count, list_names
+from model.errors import DataError
+from model.folders import NameResolver, find_class_folders, find_images, has_images
+from model.targets import FORMS, Target, find_targets, is_image_name, read_targets
+
+# With more than one bad image in twenty something is wrong with the folder, not with the images.
+MAX_BAD_SHARE = 0.05
+
+# Train, validation and test must each see every class.
+SPLITS = 3
+
+_SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One labelled image; `name` is how tables and reports call it, `group` is "" where it belongs to none."""
+
+    name: str
+    path: Path
+    label: str
+    group: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadFile:
+    """An image that cannot be used, and why: `frame 7.png`, `is empty`."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.reason})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledImages:
+    """All that was found in a data folder."""
+
+    source: str
+    samples: tuple[Sample, ...]
+    bad: tuple[BadFile, ...] = ()
+    unlabelled: tuple[str, ...] = ()
+    duplicates: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels, sorted."""
+        return tuple(sorted({sample.label for sample in self.samples}))
+
+    def without(self, bad: Sequence[BadFile]) -> LabelledImages:
+        """Return the same without images that turned out to be bad, checked again; raises DataError."""
+        names = {file.name for file in bad}
+        samples = tuple(sample for sample in self.samples if sample.name not in names)
+        remaining = replace(self, samples=samples, bad=(*self.bad, *bad))
+        _check(remaining)
+        return remaining
+
+
+def find_labelled_images(folder: Path, targets: Path | None = None) -> LabelledImages:
+    """Find the images of a folder and their labels; raises DataError when they cannot train a classifier."""
+    if not folder.is_dir():
+        raise DataError(f"The data folder {folder} does not exist or is no folder.")
+    table = targets or _find_table(folder)
+    found = _from_table(table, folder) if table else _from_class_folders(folder)
+    _check(found)
+    return found
+
+
+def _find_table(folder: Path) -> Path | None:
+    table = find_targets(folder)
+    if table is None and (folder / "images").is_dir():
+        table = find_targets(folder / "images")
+    return table
+
+
+def _from_table(table: Path, folder: Path) -> LabelledImages:
+    resolver = NameResolver([table.parent, table.parent / "images", folder, folder / "images"])
+    samples: dict[Path, Sample] = {}
+    bad: list[BadFile] = []
+    duplicates: list[str] = []
+    for target in read_targets(table):
+        path = resolver.resolve(target.filename) if target.filename else None
+        reason = _find_fault(target, path)
+        if reason or path is None:
+            bad.append(BadFile(name=target.filename or f"line {target.line} of {table.name}", reason=reason))
+            continue
+        sample = Sample(name=target.filename, path=path, label=target.label, group=target.group)
+        known = samples.setdefault(path, sample)
+        if known is not sample:
+            _refuse_conflict(known, target, table)
+            duplicates.append(known.name)
+    # Only folders that the table uses: a project folder may hold pictures that are not data.
+    seen = {path for parent in {path.parent for path in samples} for path in parent.iterdir()}
+    unlabelled = sorted(path.name for path in seen - samples.keys() if _is_stray(path))
+    return LabelledImages(
+        source=table.name,
+        samples=tuple(sorted(samples.values(), key=lambda sample: sample.name)),
+        bad=tuple(bad),
+        unlabelled=tuple(unlabelled),
+        duplicates=tuple(sorted(set(duplicates))),
+    )
+
+
+def _find_fault(target: Target, path: Path | None) -> str:
+    if not target.filename:
+        return "names no image"
+    if not target.label:
+        return f"has no label in line {target.line}"
+    if path is None:
+        return "does not exist"
+    return "" if is_image_name(path.name) and path.is_file() else "is not an image"
+
+
+def _refuse_conflict(known: Sample, target: Target, table: Path) -> None:
+    if known.label != target.label:
+        raise DataError(
+            f"{known.name} is {known.label!r} and, in line {target.line} of {table}, {target.label!r}.",
+            hint="Keep one row for each image.",
+        )
+    if known.group != target.group:
+        raise DataError(
+            f"{known.name} is in group {known.group!r} and, in line {target.line} of {table}, {target.group!r}.",
+            hint="Keep one row for each image.",
+        )
+
+
+def _is_stray(path: Path) -> bool:
+    return is_image_name(path.name) and not path.name.startswith(".")
+
+
+def _from_class_folders(folder: Path) -> LabelledImages:
+    root = folder
+    if (folder / "images").is_dir() and find_class_folders(folder / "images"):
+        root = folder / "images"
+    class_folders = find_class_folders(root)
+    names = [path.name for path in class_folders]
+    if not class_folders or names == ["images"]:
+        _refuse_unlabelled(folder)
+    if _SPLIT_NAMES.issuperset(name.lower() for name in names):
+        raise DataError(
+            f"The folders {', '.join(names)} in {root} are named after splits, not after classes.",
+            hint=f"Point --data at one of them (--data {root / names[0]}); the split is made here, without leaks.",
+        )
+    samples = [
+        Sample(name=path.relative_to(root).as_posix(), path=path, label=normalize("NFC", class_folder.name))
+        for class_folder in class_folders
+        for path in find_images(class_folder)
+    ]
+    loose = sorted(path.name for path in root.iterdir() if _is_stray(path))
+    return LabelledImages(source="class folders", samples=tuple(samples), unlabelled=tuple(loose))
+
+
+def _refuse_unlabelled(folder: Path) -> None:
+    if not has_images(folder):
+        raise DataError(
+            f"There are no images in {folder}.", hint="Looked for jpg, jpeg, png, bmp, gif, webp, tif, tiff."
+        )
+    raise DataError(
+        f"The images in {folder} have no labels: there is no targets file and no folder for each class.",
+        hint=f"Write {folder / 'targets.csv'} with a line for each image: {FORMS}.",
+    )
+
+
+def _check(found: LabelledImages) -> None:
+    _check_bad(found)
+    counts = Counter(sample.label for sample in found.samples)
+    if not counts:
+        raise DataError(f"There are no images left to train on ({found.source}).")
+    if len(counts) == 1:
+        raise DataError(
+            f"All {count(len(found.samples), 'image')} are labelled {next(iter(counts))!r}.",
+            hint="Add images of at least one other class: a classifier needs two.",
+        )
+    for label, number in sorted(counts.items()):
+        groups = {sample.group or sample.name for sample in found.samples if sample.label == label}
+        if len(groups) < SPLITS:
+            what = count(number, "image") if len(groups) == number else f"images in only {count(len(groups), 'group')}"
+            raise DataError(
+                f"Class {label!r} has {what}; training, validation and test need one each.",
+                hint="Add images of this class, or leave it out.",
+            )
+
+
+def _check_bad(found: LabelledImages) -> None:
+    total = len(found.samples) + len(found.bad)
+    if len(found.bad) <= MAX_BAD_SHARE * total:
+        return
+    names = list_names([str(file) for file in found.bad])
+    raise DataError(
+        f"{len(found.bad):,} of {count(total, 'image')} cannot be used: {names}.",
+        hint=f"Mend or remove them; up to {MAX_BAD_SHARE:.0%} are skipped with a warning.",
+    )

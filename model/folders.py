@@ -1,0 +1,90 @@
+"""Where the images are on disk: walk folders, and find a name as a table writes it."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from model.errors import DataError
+from model.targets import is_image_name
+
+
+def find_images(folder: Path) -> Iterator[Path]:
+    """Yield every image under a folder, sorted; hidden files, hidden folders and macOS's __MACOSX are passed over."""
+    visited = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in visited:  # a link back up would go round for ever
+            folders.clear()
+            continue
+        visited.add(real)
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        yield from (Path(parent, name) for name in sorted(files) if is_image_name(name) and not _is_hidden(name))
+
+
+def has_images(folder: Path) -> bool:
+    """Say whether there is any image under a folder."""
+    return next(find_images(folder), None) is not None
+
+
+def find_class_folders(folder: Path) -> list[Path]:
+    """Return the folders directly inside that hold images, sorted."""
+    inner = (path for path in folder.iterdir() if not _is_hidden(path.name) and path.is_dir())
+    return sorted(path for path in inner if has_images(path))
+
+
+class NameResolver:
+    """Finds the file that a table means; composed and decomposed Unicode are the same name."""
+
+    def __init__(self, folders: list[Path]) -> None:
+        self._folders = folders
+        self._listings: dict[Path, dict[str, str]] = {}
+
+    def resolve(self, name: str) -> Path | None:
+        """Return the file in the first folder that has it, or None; raises DataError when the name leads outside."""
+        candidates = [name] if "\\" not in name else [name, name.replace("\\", "/")]
+        for candidate in candidates:
+            _refuse_outside(candidate)
+            for folder in self._folders:
+                found = self._descend(folder, PurePosixPath(candidate).parts)
+                if found is not None:
+                    return found
+        return None
+
+    def _descend(self, folder: Path, parts: tuple[str, ...]) -> Path | None:
+        path = folder
+        for part in parts:
+            listing = self._list(path)
+            match = listing.get(part) or listing.get(_normalize(part))
+            if match is None:
+                return None
+            path = path / match
+        return path if path != folder else None
+
+    def _list(self, folder: Path) -> dict[str, str]:
+        if folder not in self._listings:
+            try:
+                names = os.listdir(folder)  # noqa: PTH208 - Path.iterdir builds a Path for each of 100,000 names
+            except OSError:
+                names = []
+            self._listings[folder] = {_normalize(name): name for name in names} | {name: name for name in names}
+        return self._listings[folder]
+
+
+def _refuse_outside(name: str) -> None:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or PureWindowsPath(name).drive:
+        raise DataError(
+            f"The name {name!r} leads outside the data folder.",
+            hint="Write names relative to the targets file, or to images/ beside it.",
+        )
+
+
+def _normalize(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"

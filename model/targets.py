@@ -1,0 +1,174 @@
+"""The targets file: which table holds the labels, and what its rows say. Nothing here looks at an image."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.errors import DataError
+
+NAMES = ("targets.csv", "targets.tsv")
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+
+FILENAME_COLUMNS = ("filename", "file_name", "file", "image", "image_name", "path", "name")
+LABEL_COLUMNS = ("label", "target", "class", "category")
+GROUP_COLUMNS = ("group",)
+
+FORMS = "filename,label or filename,label,group (with or without that header), or index filename label"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One row: an image's name as written, its label ("" when the row lacks one), its group ("" for none)."""
+
+    line: int
+    filename: str
+    label: str
+    group: str = ""
+
+
+def find_targets(folder: Path) -> Path | None:
+    """Return the targets file of a folder: targets.csv or .tsv, else the only table with a label column.
+
+    Raises DataError when several tables have one: guessing would train on the wrong labels.
+    """
+    tables = sorted(path for path in folder.iterdir() if _is_table(path))
+    for name in NAMES:
+        for table in tables:
+            if table.name.lower() == name:
+                return table
+    labelled = [table for table in tables if _has_label_column(table)]
+    if len(labelled) > 1:
+        raise DataError(
+            f"{', '.join(table.name for table in labelled)} in {folder} all have a label column.",
+            hint=f"Name the right one: --targets {labelled[0]}",
+        )
+    return labelled[0] if labelled else None
+
+
+def read_targets(path: Path) -> tuple[Target, ...]:
+    """Read a targets file in any of its forms; raises DataError naming the file and the line."""
+    text = _read_text(path)
+    delimiter = _find_delimiter(text)
+    rows = _split_rows(path, text, delimiter)
+    if not rows:
+        raise DataError(f"{path} is empty.", hint=f"Write one line for each image: {FORMS}.")
+    columns = _find_header(rows[0][1])
+    if columns is None:
+        columns = _guess_columns(path, rows[0])
+    else:
+        rows = rows[1:]
+        if not rows:
+            raise DataError(f"{path} has a header and no rows.", hint=f"Write one line for each image: {FORMS}.")
+    return tuple(_read_row(line, cells, columns) for line, cells in rows)
+
+
+def is_image_name(name: str) -> bool:
+    """Say whether the suffix is one of a picture that can be read."""
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Columns:
+    filename: int
+    label: int
+    group: int | None = None
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in {".csv", ".tsv"} and not path.name.startswith(".") and path.is_file()
+
+
+def _has_label_column(path: Path) -> bool:
+    try:
+        text = _read_text(path)
+        rows = _split_rows(path, text[:100_000], _find_delimiter(text))
+    except DataError:
+        return False
+    header = [cell.lower() for cell in rows[0][1]] if rows else []
+    return "label" in header and _find_header(header) is not None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"The targets file {path} does not exist.") from None
+    except OSError as error:
+        raise DataError(f"The targets file {path} cannot be read: {error.strerror}.") from error
+    # Excel's "Unicode text" is UTF-16 with a byte order mark.
+    encoding = "utf-16" if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataError(f"{path} is not UTF-8 text (line {line}).", hint="Save it as CSV UTF-8.") from error
+
+
+def _find_delimiter(text: str) -> str:
+    """Return the separator of the first line that says something; " " stands for runs of spaces."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    # In this order: a tab never stands in a file name, a semicolon may stand beside commas.
+    return next((mark for mark in ("\t", ",", ";") if mark in first), " ")
+
+
+def _split_rows(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
+    """Return (line number, cells) of every row that is not blank."""
+    if delimiter == " ":
+        lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        for number, cells in lines:
+            if len(cells) != len(lines[0][1]):
+                raise DataError(
+                    f"Line {number} of {path} has {len(cells)} words, the first line has {len(lines[0][1])}.",
+                    hint="Separate the columns with tabs or commas where a name holds spaces.",
+                )
+        return lines
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    rows = []
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                rows.append((reader.line_num, [cell.strip() for cell in cells]))
+    except csv.Error as error:
+        raise DataError(f"Line {reader.line_num} of {path} cannot be read: {error}.") from error
+    return rows
+
+
+def _find_header(cells: Sequence[str]) -> _Columns | None:
+    if any(is_image_name(cell) for cell in cells):
+        return None
+    names = [cell.lower() for cell in cells]
+
+    def find(known: Sequence[str]) -> int | None:
+        return next((names.index(name) for name in known if name in names), None)
+
+    filename, label = find(FILENAME_COLUMNS), find(LABEL_COLUMNS)
+    if filename is None or label is None:
+        return None
+    return _Columns(filename=filename, label=label, group=find(GROUP_COLUMNS))
+
+
+def _guess_columns(path: Path, first: tuple[int, list[str]]) -> _Columns:
+    """Return the columns of a table without a header, from where its first row names an image."""
+    line, cells = first
+    place = next((index for index, cell in enumerate(cells) if is_image_name(cell)), None)
+    if place in {0, 1} and len(cells) > place + 1:
+        return _Columns(filename=place, label=place + 1, group=place + 2 if len(cells) > place + 2 else None)
+    shown = ", ".join(cells)[:80]
+    raise DataError(
+        f"Line {line} of {path} ({shown}) is neither a header with filename and label nor an image with its label.",
+        hint=f"Allowed forms: {FORMS}.",
+    )
+
+
+def _read_row(line: int, cells: Sequence[str], columns: _Columns) -> Target:
+    def cell(index: int | None) -> str:
+        return cells[index] if index is not None and index < len(cells) else ""
+
+    # The same word typed on a Mac and on Linux is one class.
+    label = unicodedata.normalize("NFC", cell(columns.label))
+    return Target(line=line, filename=cell(columns.filename), label=label, group=cell(columns.group))
