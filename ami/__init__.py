@@ -1,0 +1,1 @@
+"""Which Deep Learning AMI for which machine, and what is done to it at first boot."""
