@@ -1,0 +1,3 @@
+"""From a folder of labelled images to a trained classifier on a cloud GPU."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""AWS behind frozen dataclasses: boto3 and its dictionaries stop here."""

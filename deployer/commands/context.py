@@ -1,0 +1,98 @@
+"""What every command is given: the flags of the group, and the configuration made of them on demand."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from deployer import config as configuration
+from deployer.config import Config
+from deployer.errors import LocalCloudError, MissingDependency
+
+if TYPE_CHECKING:
+    from deployer.aws.session import Session
+    from deployer.progress import ConsoleReporter
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass
+class Context:
+    """The group's flags; `config()` reads the file once a command needs it."""
+
+    file: Path | None = None
+    flags: Mapping[str, Any] = field(default_factory=dict)
+
+    def config(self, **flags: Any) -> Config:
+        """Return the configuration with the command's own flags; start the local cloud where it is asked for."""
+        given = {**self.flags, **flags}
+        config = configuration.load(file=self.file, flags=given)
+        if config.cloud != "local":
+            return config
+        return configuration.load(file=self.file, flags=given, defaults=_go_local(config))
+
+    def session(self, config: Config) -> Session:
+        """Return AWS in the deployment's region."""
+        from deployer.aws.session import Session
+
+        return Session(config.region)
+
+    def reporter(self, *, as_json: bool = False) -> ConsoleReporter:
+        """Return who tells people how far it is, on stderr; a job's log too where JSON has stdout for itself."""
+        from deployer.progress import ConsoleReporter
+
+        return ConsoleReporter(output_to_stderr=as_json)
+
+
+def _go_local(config: Config) -> dict[str, Any]:
+    """Start the local cloud where it does not run, take its environment and return its configuration.
+
+    The user's own AWS variables and profiles are dropped, so that nothing of theirs can be used or sent.
+    """
+    # -P: a folder of the user's that is called model, ami or terraform must not hide ours.
+    command = [sys.executable, "-P", "-m", "deployer", "local", "start", "--json", "--project", str(config.project)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode == 2:
+        raise MissingDependency("The local cloud is not installed.", hint="pip install 'deployer[local]'")
+    if done.returncode != 0:
+        raise LocalCloudError("The local cloud did not start; it said why above.")
+    started = json.loads(done.stdout)
+    for variable in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[variable]
+    os.environ.update(started["environment"])
+    os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = config.region
+    return dict(started["configuration"])
+
+
+pass_context = click.make_pass_decorator(Context)
+
+
+def placement_options(function: Function) -> Function:
+    """Add the options that say where and what to launch."""
+    for option in (
+        click.option("--spot/--on-demand", default=None, help="Buy spare capacity: cheaper, may be taken back."),
+        click.option("--nodes", type=int, help="Number of instances."),
+        click.option("--instance-type", multiple=True, help="GPU instance type; repeat it to say what to try next."),
+        click.option("--zone", help="Availability zone to insist on, e.g. us-east-1a."),
+    ):
+        function = option(function)
+    return function
+
+
+def placement_flags(
+    zone: str | None, instance_type: tuple[str, ...], nodes: int | None, spot: bool | None
+) -> dict[str, Any]:
+    """Return the placement options as configuration keys."""
+    return {"availability_zone": zone, "instance_type": instance_type or None, "nodes": nodes, "spot": spot}
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON, for programs.")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")

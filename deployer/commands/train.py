@@ -1,0 +1,36 @@
+"""`deployer train`."""
+
+from __future__ import annotations
+
+import click
+
+from deployer.commands.context import Context, json_option, pass_context
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--detach", is_flag=True, help="Start the job and return; `deployer logs -f` shows it.")
+@json_option
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@pass_context
+def train(context: Context, /, detach: bool, as_json: bool, arguments: tuple[str, ...]) -> int:
+    """Send code and images, train on the instance, show its log, bring the results to runs/<job>/.
+
+    Ctrl-C detaches: the job goes on, `deployer logs -f` shows it again, `deployer cancel` stops it.
+
+    \b
+    Examples:
+      deployer train
+      deployer train -- --epochs 30 --arch resnet18
+      deployer train --detach
+
+    The exit code is the job's own; 0 when detached.
+    """
+    from deployer import render
+    from deployer.deployment import record
+    from deployer.deployment.train import train as run_training
+
+    config = context.config()
+    known = record.read(config)
+    reporter = context.reporter(as_json=as_json)
+    result = run_training(config, known, context.session(config), reporter, arguments=arguments, detach=detach)
+    return render.train_result(result, as_json=as_json)

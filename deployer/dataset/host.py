@@ -1,0 +1,90 @@
+"""The way from the bucket to the host: the host reads it with its own role, we only watch."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.errors import RemoteError
+from deployer.remote import agent
+from deployer.remote.ssh import Connection
+
+AGENT = "fetch_data"
+EXIT_NO_BOTO3 = 3
+INSTALL_SECONDS = 180
+
+HINTS = {
+    "aws": "The host reads with its own role: `deployer up` mends the role, `deployer train` sends the images.",
+    "data": "Run `deployer train` again. If it stays, remove data/manifest.json from the bucket: then all is sent.",
+    "disk": "Set root_volume_gb in deployer.toml higher, then `deployer down` and `deployer up`.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataResult:
+    """What the host has now: `files` in all, of which `fetched` with `fetched_bytes` had to come."""
+
+    files: int
+    fetched: int
+    fetched_bytes: int
+    removed: int
+
+
+def fetch_on_host(
+    connection: Connection,
+    *,
+    python: str,
+    bucket: str,
+    region: str,
+    destination: str,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> DataResult:
+    """Bring the bucket's images to `destination` on the host ("~" is the home there); quick when nothing changed.
+
+    `on_progress` gets bytes fetched and bytes to fetch. Where `python` has no boto3 it is installed for deployer alone,
+    under ~/.deployer/boto3. Raises RemoteError with the reason: no access, no space, a damaged shard.
+    """
+    command = agent.prepare(connection, AGENT, bucket, region, destination, python=python)
+    last, returncode = _watch(connection, command, on_progress or (lambda _fetched, _total: None))
+    if returncode == EXIT_NO_BOTO3:
+        _install_boto3(connection, python)
+        last, returncode = _watch(connection, command, on_progress or (lambda _fetched, _total: None))
+    if returncode or last.get("event") != "done":
+        said = last.get("message") or f"it ended with exit code {returncode}"
+        raise RemoteError(
+            f"{connection.host} could not fetch the images: {said}.", hint=HINTS.get(str(last.get("kind")), "")
+        )
+    return DataResult(
+        files=last["files"], fetched=last["fetched"], fetched_bytes=last["fetched_bytes"], removed=last["removed"]
+    )
+
+
+def _watch(connection: Connection, command: str, on_progress: Callable[[int, int], None]) -> tuple[dict[str, Any], int]:
+    """Run the agent; return its last word and its exit code."""
+    last: dict[str, Any] = {}
+    with connection.open(command) as stream:
+        stream.close_input()
+        for line in stream.lines():
+            # What a login shell prints on the way in is none of the agent's.
+            last = json.loads(line) if line.startswith(b"{") else last
+            if last.get("event") == "progress":
+                on_progress(last["bytes"], last["total_bytes"])
+        completed = stream.finish(check=False)
+    if completed.returncode and "message" not in last:
+        words = completed.stderr.decode(errors="replace").strip().splitlines()
+        last = {"event": "error", "message": words[-1] if words else ""}
+    return last, completed.returncode
+
+
+def _install_boto3(connection: Connection, python: str) -> None:
+    command = f'{shlex.quote(python)} -m pip install --quiet --target "$HOME/.deployer/boto3" boto3'
+    installed = connection.run(command, timeout_seconds=INSTALL_SECONDS, check=False)
+    if installed.returncode:
+        words = installed.stderr.decode(errors="replace").strip().splitlines()
+        raise RemoteError(
+            f"{python} on {connection.host} has no boto3, and it could not be installed: {words[-1] if words else ''}",
+            hint=f"Use a Deep Learning AMI, or install it there: `deployer ssh -- {command}`.",
+        )

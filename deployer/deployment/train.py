@@ -1,0 +1,186 @@
+"""Train: code and data to the host, a job that outlives us, its log as it grows, its results home."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+from deployer import artifacts, dataset
+from deployer.aws.session import Session
+from deployer.config import Config
+from deployer.dataset.folder import IMAGE_SUFFIXES
+from deployer.deployment import record as records
+from deployer.deployment.jobs import follow_job, refuse_if_busy
+from deployer.deployment.record import Record
+from deployer.deployment.reporter import Reporter, Step
+from deployer.errors import DataError, Interrupted
+from deployer.remote import probe, ssh, sync
+from deployer.remote.job import Jobs, JobSpec, JobStatus, new_job_id
+
+# On the host.
+PROJECT = "~/project"
+LIBRARY = "~/.deployer/lib"
+DATA = "~/.deployer/data"
+IMAGE_PATTERNS = tuple(f"*{suffix}" for suffix in sorted(IMAGE_SUFFIXES))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """How a job ended and where its results are; `detached` means that it still runs."""
+
+    job: str
+    status: JobStatus | None
+    files: tuple[Path, ...] = ()
+    folder: Path
+    detached: bool = False
+    seconds: float = 0.0
+
+
+def train(
+    config: Config,
+    record: Record,
+    session: Session,
+    reporter: Reporter,
+    *,
+    arguments: Sequence[str] = (),
+    detach: bool = False,
+) -> TrainResult:
+    """Run one job on the first node and bring its results home.
+
+    Ctrl-C before the start changes nothing; after it, it detaches and the job goes on.
+    """
+    started = time.monotonic()
+    host = records.host(config, record, record.nodes[0])
+    images = _images(config, reporter)
+    job = new_job_id(datetime.now(UTC))
+    folder = config.runs_directory / job
+    with closing(ssh.Connection(host)) as connection, Jobs(host) as jobs:
+        with reporter.step("Connecting to " + host.alias):
+            connection.connect()
+            refuse_if_busy(jobs)
+        facts = _prepare(config, record, session, connection, images, reporter)
+        probe.require_gpu(facts, allow_cpu=config.allow_cpu)
+        spec = job_spec(config, record, facts, images, job, arguments)
+        try:
+            with reporter.step(f"Starting job {job}") as step:
+                jobs.start(job, spec)
+                step.say(_where(facts))
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"Interrupted while job {job} was being started: it may run.", hint="`deployer status` knows."
+            ) from None
+        status = None if detach else follow_job(jobs, job, folder, reporter)
+        if status is None:
+            return TrainResult(job=job, status=None, folder=folder, detached=True)
+        with reporter.step("Bringing the results home") as step:
+            connection.connect()  # it may have been lost during the hours of training
+            files = artifacts.fetch(connection, job, into=folder, on_progress=_bytes(step))
+    return TrainResult(job=job, status=status, files=tuple(files), folder=folder, seconds=time.monotonic() - started)
+
+
+def job_spec(
+    config: Config,
+    record: Record,
+    facts: probe.HostFacts,
+    images: dataset.Dataset | None,
+    job: str,
+    arguments: Sequence[str],
+) -> JobSpec:
+    """Return what the host will run: the built-in model in the job's directory, or the user's command."""
+    directory = f"~/.deployer/jobs/{job}"
+    environment = {"PYTHONPATH": LIBRARY, "AWS_DEFAULT_REGION": record.region}
+    data = f"{DATA}/{images.folder}".rstrip("/") if images is not None else ""
+    if data:
+        environment["DEPLOYER_DATA_DIR"] = data
+    if config.train.command:
+        command = " ".join([config.train.command, *map(shlex.quote, arguments)])
+        # The interpreter that passed the check comes first, so that a plain `python` has torch.
+        path = f'export PATH={shlex.quote(str(Path(facts.python).parent))}:"$PATH"; '
+        return JobSpec(argv=("/bin/bash", "-c", path + command), cwd=PROJECT, environment=environment)
+    argv = [facts.python, "-m", "model.train", "--data", data, "--output", f"{directory}/artifacts"]
+    if images is not None and images.targets:
+        argv += ["--targets", f"{DATA}/{images.targets}"]
+    argv += ["--device", "cuda" if facts.cuda_device else "cpu"]
+    return JobSpec(argv=(*argv, *config.train.arguments, *arguments), cwd=directory, environment=environment)
+
+
+def _images(config: Config, reporter: Reporter) -> dataset.Dataset | None:
+    """Return the images to send; the user's own command may do without any."""
+    with reporter.step("Reading the images") as step:
+        try:
+            found = dataset.scan(config)
+        except DataError:
+            if config.train.command:
+                step.say("none here; the command does without")
+                return None
+            raise
+        step.say(f"{found.images} images, {found.size / 1e6:.1f} MB")
+        return found
+
+
+def _prepare(
+    config: Config,
+    record: Record,
+    session: Session,
+    connection: ssh.Connection,
+    images: dataset.Dataset | None,
+    reporter: Reporter,
+) -> probe.HostFacts:
+    """Send code and data and probe the host: three roads at once, since each waits for something else."""
+    with ThreadPoolExecutor(2) as pool:
+        facts = pool.submit(probe.probe, connection, pythons=record.pythons)
+        code = pool.submit(_send_code, config, connection, images)
+        if images is not None:
+            with reporter.step("Sending the images to the bucket") as step:
+                dataset.upload(session, record.bucket, images, on_progress=_bytes(step))
+        with reporter.step("Sending the code and checking PyTorch on the host") as step:
+            sent, bytes_sent, notes = code.result()
+            found = facts.result()
+            step.say(f"{sent} files, {bytes_sent / 1e3:.0f} kB; torch {found.torch}, torchvision {found.torchvision}")
+    for note in notes:
+        reporter.warn(note)
+    if images is not None:
+        with reporter.step("Bringing the images from the bucket to the host") as step:
+            dataset.fetch_on_host(
+                connection,
+                python=found.python or "python3",
+                bucket=record.bucket,
+                region=record.region,
+                destination=DATA,
+                on_progress=_bytes(step),
+            )
+    return found
+
+
+def _send_code(
+    config: Config, connection: ssh.Connection, images: dataset.Dataset | None
+) -> tuple[int, int, tuple[str, ...]]:
+    exclude = ["/runs/", "/.deployer/"]
+    inside = config.data_directory.is_relative_to(config.project) and config.data_directory != config.project
+    if images is not None:
+        exclude += [f"/{_literal(config.data_directory.relative_to(config.project))}/"] if inside else IMAGE_PATTERNS
+    project = sync.sync(connection, sync.scan(config.project, exclude=exclude), PROJECT)
+    with resources.as_file(resources.files("model")) as folder:
+        library = sync.sync(connection, sync.scan(folder, exclude=["__pycache__/"]), f"{LIBRARY}/model")
+    return project.sent + library.sent, project.bytes_sent + library.bytes_sent, tuple(project.notes)
+
+
+def _literal(path: Path) -> str:
+    """Return a path as a pattern of .gitignore that means just this path."""
+    return re.sub(r"([\\*?\[\]!# ])", r"\\\1", path.as_posix())
+
+
+def _where(facts: probe.HostFacts) -> str:
+    return f"on {facts.cuda_device}" if facts.cuda_device else "on the CPU (allow_cpu is set)"
+
+
+def _bytes(step: Step) -> Callable[[int, int], None]:
+    return lambda done, total: step.progress(done, total, "bytes")

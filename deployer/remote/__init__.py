@@ -1,0 +1,1 @@
+"""What happens on a host over SSH: connection, code sync, detached jobs."""

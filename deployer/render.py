@@ -1,0 +1,286 @@
+"""All formatting: tables and progress for people, JSON for programs. Data goes to stdout, the rest to stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from deployer.hints import as_typed
+from deployer.progress import format_seconds
+
+if TYPE_CHECKING:
+    from deployer.config import Config
+    from deployer.deployment.down import DownResult
+    from deployer.deployment.jobs import Status
+    from deployer.deployment.survey import Survey
+    from deployer.deployment.train import TrainResult
+    from deployer.deployment.up import UpPlan, UpResult
+    from deployer.placement import Candidate
+    from deployer.project import Found
+    from deployer.remote.job import JobStatus
+
+MARKS = {"OK": "[green]✓[/]", "INFO": "[cyan]i[/]", "WARNING": "[yellow]![/]", "ERROR": "[red]✗[/]"}
+
+
+def survey(config: Config, found: Survey, *, as_json: bool) -> None:
+    """Print what `check` found: each question with its answer, then where a launch would be tried."""
+    if as_json:
+        _print_json(
+            {
+                "can_launch": found.can_launch,
+                "findings": [dataclasses.asdict(item) for item in found.findings],
+                "candidates": [dataclasses.asdict(item) for item in found.candidates],
+            }
+        )
+        return
+    out = _stdout()
+    for item in found.findings:
+        out.print(f"{MARKS[item.level.name]} [bold]{escape(item.check):<14}[/] {escape(item.message)}")
+        if item.hint:
+            out.print(f"  {'':<14} [dim]{escape(item.hint)}[/]")
+    if found.candidates:
+        out.print()
+        out.print(_candidates(found.candidates))
+    out.print()
+    if found.can_launch:
+        out.print(f"[green]{escape(config.name)} can be launched.[/] Next: {escape(as_typed('deployer up'))}")
+    else:
+        out.print("[red]Nothing can be launched.[/]")
+
+
+def plan(found: UpPlan, *, as_json: bool) -> None:
+    """Print what `up` is about to do and what it costs; with changes, what Terraform would do to each resource."""
+    if as_json:
+        _print_json(
+            {
+                "name": found.config.name,
+                "candidates": [dataclasses.asdict(item) for item in found.candidates],
+                "cost": dataclasses.asdict(found.cost),
+                "changes": [dataclasses.asdict(item) for item in found.changes],
+            }
+        )
+        return
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    for item in found.survey.findings:
+        if item.level.name in {"WARNING", "ERROR"}:
+            console.print(f"{MARKS[item.level.name]} {escape(item.check)}: {escape(item.message)}")
+    first = found.candidates[0]
+    count = f"{found.config.nodes} × " if found.config.nodes > 1 else ""
+    console.print(
+        f"  {count}[bold]{first.instance_type}[/] in {first.availability_zone}"
+        f" ({'spot' if found.config.spot else 'on demand'}), {escape(first.image.catalogue_name or first.image.name)}"
+    )
+    console.print(f"  [bold]{money(found.cost.total)} per hour[/], ends by itself after {found.config.max_hours:g} h")
+    for change in found.changes:
+        _stdout().print(f"{change.action:>8}  {escape(change.address)}")
+    if found.changes:
+        _stdout().print(f"{len(found.changes)} resources would change. Nothing was made.")
+
+
+def up_result(result: UpResult, *, as_json: bool) -> None:
+    """Print what is ready now: the machine, its price, how to get in and how to stop."""
+    record = result.record
+    if as_json:
+        _print_json(dataclasses.asdict(record) | {"changed": result.changed, "seconds": round(result.seconds, 1)})
+        return
+    out = _stdout()
+    state = f"{result.changed} resources changed" if result.changed else "nothing had to change"
+    out.print(f"[green]{escape(record.name)} is ready[/] ({state}, {format_seconds(result.seconds)}).")
+    for node in record.nodes:
+        out.print(f"  {node.instance_id}  {node.instance_type}  {node.availability_zone}  {node.public_ip}")
+    out.print(f"  price    {money(record.usd_per_hour)} per hour until it is stopped, {record.max_hours:g} h at most")
+    for what, command in (("train", "deployer train"), ("connect", "deployer ssh"), ("stop", "deployer down")):
+        out.print(f"  {what:<8} {escape(as_typed(command))}")
+
+
+def train_result(result: TrainResult, *, as_json: bool) -> int:
+    """Print how the job ended and where its results are; return the exit code of the command."""
+    status = result.status
+    if as_json:
+        _print_json(
+            {
+                "job": result.job,
+                "state": "RUNNING" if result.detached else status.state.name if status else "UNKNOWN",
+                "returncode": status.returncode if status else None,
+                "folder": str(result.folder),
+                "files": [str(file) for file in result.files],
+            }
+        )
+    if result.detached or status is None:
+        if not as_json:
+            console = Console(stderr=True, highlight=False, soft_wrap=True)
+            console.print(f"\nDetached: [bold]{result.job}[/] goes on.")
+            for what, verb in (("look again", "logs -f"), ("results", "fetch"), ("stop it", "cancel")):
+                console.print(f"  {what:<11} {escape(as_typed(f'deployer {verb} {result.job}'))}")
+        return 0
+    if not as_json:
+        _job_end(status)
+        _files(result.folder, result.files)
+    return exit_code(status)
+
+
+def exit_code(status: JobStatus) -> int:
+    """Return the job's own exit code; 1 where nobody saw its end."""
+    return 1 if status.returncode is None else status.returncode
+
+
+def log_end(status: JobStatus | None, *, follow: bool) -> int:
+    """Say how the job stands after its log; return the exit code of the command."""
+    if status is None:
+        Console(stderr=True).print("\nThe job goes on.")
+        return 0
+    if status.state.is_terminal:
+        _job_end(status)
+        return exit_code(status) if follow else 0
+    return 0
+
+
+def fetched(status: JobStatus, folder: Path, files: tuple[Path, ...], *, as_json: bool) -> None:
+    """Print what came home."""
+    if as_json:
+        _print_json({"job": status.job, "state": status.state.name, "folder": str(folder), "files": list(files)})
+        return
+    _job_end(status)
+    _files(folder, files)
+
+
+def cancelled(status: JobStatus) -> None:
+    """Say how the job ended."""
+    _job_end(status)
+
+
+def status(found: Status, *, as_json: bool) -> None:
+    """Print the deployment as it is now."""
+    record = found.record
+    if as_json:
+        _print_json(dataclasses.asdict(found))
+        return
+    out = _stdout()
+    out.print(f"[bold]{escape(record.name)}[/] on {record.cloud}, {record.region}, bucket {record.bucket}")
+    for instance in found.instances:
+        colour = "green" if instance.state == "running" else "yellow"
+        out.print(
+            f"  [{colour}]{instance.state}[/]  {instance.id}  {instance.instance_type}  {instance.availability_zone}"
+            f"  {instance.public_ip or ''}"
+        )
+    ends = f", ends by itself in {_hours(found.hours_left)}" if found.is_running else ""
+    out.print(f"  {money(found.usd_so_far)} so far ({found.hours:.1f} h × {money(record.usd_per_hour)}){ends}")
+    for job in found.jobs:
+        out.print(f"  job {job.job}  {job.state.name}")
+    if found.problem:
+        out.print(f"{MARKS['WARNING']} {escape(as_typed(found.problem))}")
+
+
+def down_result(config: Config, result: DownResult, *, as_json: bool) -> int:
+    """Print what was destroyed and whether anything is left; return the exit code of the command."""
+    if as_json:
+        _print_json(dataclasses.asdict(result) | {"seconds": round(result.seconds, 1)})
+        return 1 if result.leftovers else 0
+    out = _stdout()
+    resources = "1 resource" if result.destroyed == 1 else f"{result.destroyed} resources"
+    done = f"{resources} destroyed in {format_seconds(result.seconds)}"
+    what = done if result.destroyed else "There was nothing to destroy"
+    kept = f" The bucket {result.kept_bucket} was kept, as asked." if result.kept_bucket else ""
+    if not result.leftovers:
+        out.print(f"{what}; [green]nothing is left[/] of {escape(config.name)!r} in {config.region}.{kept}")
+        return 0
+    certain = [item for item in result.leftovers if item.is_certain]
+    unknown = [item for item in result.leftovers if not item.is_certain]
+    out.print(f"{what}.{kept}")
+    for title, items in (("[red]Still there[/]", certain), ("[yellow]Could not be looked for[/]", unknown)):
+        if items:
+            out.print(f"{title}:")
+        for item in items:
+            out.print(f"  {escape(item.kind)}  {escape(item.id)}  [dim]{escape(item.detail)}[/]")
+    again = escape(as_typed("deployer down"))
+    if certain and result.is_made_here:
+        out.print(f"Run `{again}` again; what stays after that has to be removed in the AWS console.")
+    elif certain:
+        out.print(f"It was made from another folder or machine, and only there does `{again}` remove it.")
+    return 1
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
+
+
+def money(usd: float | None) -> str:
+    """Return an amount in USD with the digits that matter."""
+    if usd is None:
+        return "an unknown price"
+    return f"${usd:.2f}" if usd >= 1 else f"${usd:.3f}"
+
+
+def _candidates(candidates: Sequence[Candidate]) -> Table:
+    """Return a table with one row for each type, image and price, its zones in the order in which they are tried."""
+    table = Table(box=None, pad_edge=False, title="Where it would be launched, in this order", title_justify="left")
+    for column in ("instance type", "USD/hour", "image", "zones"):
+        table.add_column(column, justify="right" if column == "USD/hour" else "left", no_wrap=column != "zones")
+
+    def row(item: Candidate) -> tuple[str, str, str]:
+        price = "unknown" if item.usd_per_hour is None else f"{item.usd_per_hour:.3f}"
+        return item.instance_type, price, item.image.catalogue_name or item.image.name
+
+    for columns, group in itertools.groupby(candidates, key=row):
+        table.add_row(*columns, " ".join(item.availability_zone for item in group))
+    return table
+
+
+def _stdout() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+def _print_json(value: Any) -> None:
+    def plain(item: Any) -> Any:
+        if isinstance(item, Enum):
+            return item.name
+        if isinstance(item, set | frozenset):
+            return sorted(item)
+        return str(item)
+
+    sys.stdout.write(json.dumps(value, indent=2, default=plain) + "\n")
+
+
+def _job_end(status: JobStatus) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    colour = {"SUCCEEDED": "green", "RUNNING": "cyan", "PENDING": "cyan"}.get(status.state.name, "red")
+    code = f", exit code {exit_code(status)}" if status.state.is_terminal and status.state.name != "SUCCEEDED" else ""
+    reason = f" ({escape(status.reason)})" if status.reason else ""
+    console.print(f"[{colour}]{status.job} {status.state.name}[/]{code}{reason}")
+
+
+def _files(folder: Path, files: tuple[Path, ...]) -> None:
+    out = _stdout()
+    out.print(f"Results in {escape(str(folder))}:")
+    for file in sorted(files):
+        size = file.stat().st_size if file.exists() else 0
+        out.print(f"  {escape(file.name):<20} {f'{size / 1e6:8.1f} MB' if size >= 1e6 else f'{size / 1e3:8.1f} kB'}")
+
+
+def initialised(file: Path, found: Found | None) -> None:
+    """Say what `init` wrote and found, and what to type next."""
+    out = _stdout()
+    out.print(f"Wrote {escape(str(file))}.")
+    if found is None:
+        out.print(f"{MARKS['WARNING']} No images were found here: set path under \\[data], or use \\[train] command.")
+    else:
+        if found.targets:
+            labels = f"labels from {found.targets}"
+        elif found.classes:
+            labels = f"{len(found.classes)} classes, one per folder: {', '.join(found.classes[:6])}"
+        else:
+            labels = "no labels yet: add a targets.csv with the columns filename and label"
+        out.print(f"  {found.images} images in {escape(found.path or 'this folder')}, {escape(labels)}")
+    elsewhere = "" if file == Path.cwd() / file.name else f"--config {shlex.quote(str(file))} "
+    out.print(f"Next: deployer {escape(elsewhere)}check")
