@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+
+from deployer.aws import s3
+from deployer.aws.session import Session
+from deployer.errors import AccessDenied, AwsError
+
+BUCKET = "deployer-demo"
+
+
+@pytest.fixture
+def bucket(session: Session) -> str:
+    session.client("s3").create_bucket(Bucket=BUCKET)
+    return BUCKET
+
+
+def test_bucket_exists_only_once_it_is_made(session: Session) -> None:
+    before = s3.bucket_exists(session, BUCKET)
+    session.client("s3").create_bucket(Bucket=BUCKET)
+
+    assert (before, s3.bucket_exists(session, BUCKET)) == (False, True)
+
+
+def test_bucket_of_another_account_is_an_error(refuse: Callable[..., Session]) -> None:
+    with pytest.raises(AccessDenied, match="another account") as caught:
+        s3.bucket_exists(refuse("AccessDenied", status=403), BUCKET)
+
+    assert "--name" in caught.value.hint
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "ap-southeast-2"])
+def test_bucket_region_is_where_it_was_made(session: Session, region: str) -> None:
+    place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    session.client("s3", region=region).create_bucket(Bucket=BUCKET, **place)
+
+    assert s3.bucket_region(session, BUCKET) == region
+
+
+def test_objects_come_back_as_they_were_put(session: Session, bucket: str) -> None:
+    s3.put_bytes(session, bucket, "a/é b.json", b"{}", content_type="application/json")
+
+    assert s3.get_bytes(session, bucket, "a/é b.json") == b"{}"
+    assert s3.get_bytes(session, bucket, "a/none") is None
+
+
+def test_objects_of_a_missing_bucket_say_what_makes_it(session: Session) -> None:
+    with pytest.raises(AwsError, match=f"no bucket {BUCKET}") as caught:
+        s3.get_bytes(session, BUCKET, "a")
+
+    assert "deployer up" in caught.value.hint
+
+
+def test_objects_are_listed_over_all_pages(session: Session, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")  # moto runs in this process
+    for key in ("a/1", "a/2", "a/3", "a/4", "a/5", "b/1"):
+        s3.put_bytes(session, bucket, key, key.encode())
+
+    found = s3.list_objects(session, bucket, "a/")
+
+    assert [(item.key, item.size) for item in found] == [(f"a/{number}", 3) for number in range(1, 6)]
+
+
+@pytest.mark.parametrize("size", [0, 1000, 11 * s3.MIB])
+def test_streams_of_any_size_arrive_whole(
+    session: Session, bucket: str, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(s3, "MULTIPART_THRESHOLD", 5 * s3.MIB)
+    monkeypatch.setattr(s3, "PART_BYTES", 5 * s3.MIB)
+    data, sent = bytes(range(256)) * (size // 256) + bytes(size % 256), []
+
+    s3.upload_stream(session, bucket, "big", io.BytesIO(data), on_bytes=sent.append)
+
+    assert s3.get_bytes(session, bucket, "big") == data
+    assert sum(sent) == size

@@ -1,0 +1,49 @@
+"""Advice names the deployment that the user was working on, not the one that the defaults mean."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from deployer import cli
+from deployer.hints import as_typed
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ([], "Run `deployer up`, then deployer logs -f JOB; not `deployer local stop`."),
+        (
+            ["--cloud", "local", "--name", "fish"],
+            "Run `deployer --cloud local --name fish up`, then deployer --cloud local --name fish logs -f JOB; "
+            "not `deployer local stop`.",
+        ),
+        (
+            ["--config", "my fish/deployer.toml"],
+            "Run `deployer --config 'my fish/deployer.toml' up`, then "
+            "deployer --config 'my fish/deployer.toml' logs -f JOB; not `deployer local stop`.",
+        ),
+    ],
+)
+def test_advice_carries_the_flags_of_the_group(flags: list[str], expected: str) -> None:
+    group = cli.cli.make_context("deployer", [*flags, "status"])
+
+    with click.Context(click.Command("status"), parent=group):
+        assert as_typed("Run `deployer up`, then deployer logs -f JOB; not `deployer local stop`.") == expected
+
+
+def test_advice_outside_of_a_command_is_left_alone() -> None:
+    assert as_typed("Run `deployer up`.") == "Run `deployer up`."
+
+
+def test_error_advises_the_deployment_that_was_asked_for(project: Path) -> None:
+    command = [sys.executable, "-m", "deployer", "--name", "whale", "status"]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 1
+    assert "Run `deployer --name whale up` first." in done.stderr
