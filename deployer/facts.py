@@ -11,12 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from ami import catalogue
+from deployer.attempts import Attempt
 from deployer.aws import ec2, images, prices, quotas
+from deployer.aws.cloud9 import Cloud9Access
 from deployer.aws.ec2 import Instance, InstanceType, Zone
 from deployer.aws.images import MachineImage
 from deployer.aws.prices import Price
 from deployer.aws.quotas import Quota
 from deployer.aws.regions import known_regions
+from deployer.aws.s3 import DataLocation
 from deployer.aws.session import Identity, Session
 from deployer.config import Config
 from deployer.errors import AccessDenied, AwsError, NoCredentials
@@ -57,6 +60,15 @@ class Facts:
     instances: tuple[Instance, ...] | Unknown = NOT_ASKED
     prices: Mapping[str, Price] = field(default_factory=dict)
     spot_prices: Mapping[tuple[str, str], Price] | Unknown = NOT_ASKED
+    # By zone id, 1 to 10, for all configured types together: fewer than three types always score low.
+    spot_scores: Mapping[str, int] | Unknown = NOT_ASKED
+    # What else can be full: "vpc", "internet-gateway", and "endpoint" where one is configured.
+    other_quotas: Mapping[str, Quota] = field(default_factory=dict)
+    cloud9: Cloud9Access | Unknown = NOT_ASKED
+    data: DataLocation | Unknown = NOT_ASKED
+    attempts: tuple[Attempt, ...] = ()
+    # How long this region took to answer the first call: how far it is from here, where nothing better is known.
+    seconds_away: float | None = None
 
     @property
     def account(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -10,6 +11,14 @@ from deployer.aws.session import Session, aws_errors
 
 # DescribeEnvironments takes no more ids in one call.
 IDS_MAX = 25
+
+
+class Cloud9Access(enum.Enum):
+    """Whether this account can have an environment here; a missing permission is an error, not one of these."""
+
+    OPEN = "open"
+    CLOSED = "closed to accounts that did not use it before 2024-07-25"
+    NO_SERVICE = "not in this region"
 
 
 def environments(session: Session, name: str) -> list[str]:

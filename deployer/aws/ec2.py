@@ -40,6 +40,9 @@ class InstanceType:
     gpu_memory_mib: int = 0
     architecture: str = "x86_64"
     usage_classes: frozenset[str] = frozenset({"on-demand", "spot"})
+    # EC2's words ("Up to 25 Gigabit"), and what it sustains.
+    network: str = ""
+    network_gbps: float = 0.0
 
     @property
     def has_gpu(self) -> bool:

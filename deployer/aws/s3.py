@@ -28,6 +28,18 @@ class S3Object:
     modified: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class DataLocation:
+    """Where the images are on S3, and how much they are; `is_complete` is False where counting stopped early."""
+
+    bucket: str
+    prefix: str
+    region: str
+    objects: int
+    size: int
+    is_complete: bool = True
+
+
 def bucket_exists(session: Session, bucket: str) -> bool:
     """Return whether the bucket is there and ours; raises AccessDenied where it is somebody else's."""
     from botocore.exceptions import ClientError

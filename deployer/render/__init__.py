@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import shlex
-import sys
 from collections.abc import Sequence
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +15,7 @@ from rich.table import Table
 
 from deployer.hints import as_typed
 from deployer.progress import format_seconds
+from deployer.render.console import MARKS, money, print_json, stdout
 
 if TYPE_CHECKING:
     from deployer.config import Config
@@ -30,13 +28,11 @@ if TYPE_CHECKING:
     from deployer.project import Found
     from deployer.remote.job import JobStatus
 
-MARKS = {"OK": "[green]✓[/]", "INFO": "[cyan]i[/]", "WARNING": "[yellow]![/]", "ERROR": "[red]✗[/]"}
-
 
 def survey(config: Config, found: Survey, *, as_json: bool) -> None:
     """Print what `check` found: each question with its answer, then where a launch would be tried."""
     if as_json:
-        _print_json(
+        print_json(
             {
                 "can_launch": found.can_launch,
                 "findings": [dataclasses.asdict(item) for item in found.findings],
@@ -44,7 +40,7 @@ def survey(config: Config, found: Survey, *, as_json: bool) -> None:
             }
         )
         return
-    out = _stdout()
+    out = stdout()
     for item in found.findings:
         out.print(f"{MARKS[item.level.name]} [bold]{escape(item.check):<14}[/] {escape(item.message)}")
         if item.hint:
@@ -62,7 +58,7 @@ def survey(config: Config, found: Survey, *, as_json: bool) -> None:
 def plan(found: UpPlan, *, as_json: bool) -> None:
     """Print what `up` is about to do and what it costs; with changes, what Terraform would do to each resource."""
     if as_json:
-        _print_json(
+        print_json(
             {
                 "name": found.config.name,
                 "candidates": [dataclasses.asdict(item) for item in found.candidates],
@@ -83,18 +79,18 @@ def plan(found: UpPlan, *, as_json: bool) -> None:
     )
     console.print(f"  [bold]{money(found.cost.total)} per hour[/], ends by itself after {found.config.max_hours:g} h")
     for change in found.changes:
-        _stdout().print(f"{change.action:>8}  {escape(change.address)}")
+        stdout().print(f"{change.action:>8}  {escape(change.address)}")
     if found.changes:
-        _stdout().print(f"{len(found.changes)} resources would change. Nothing was made.")
+        stdout().print(f"{len(found.changes)} resources would change. Nothing was made.")
 
 
 def up_result(result: UpResult, *, as_json: bool) -> None:
     """Print what is ready now: the machine, its price, how to get in and how to stop."""
     record = result.record
     if as_json:
-        _print_json(dataclasses.asdict(record) | {"changed": result.changed, "seconds": round(result.seconds, 1)})
+        print_json(dataclasses.asdict(record) | {"changed": result.changed, "seconds": round(result.seconds, 1)})
         return
-    out = _stdout()
+    out = stdout()
     state = f"{result.changed} resources changed" if result.changed else "nothing had to change"
     out.print(f"[green]{escape(record.name)} is ready[/] ({state}, {format_seconds(result.seconds)}).")
     for node in record.nodes:
@@ -108,7 +104,7 @@ def train_result(result: TrainResult, *, as_json: bool) -> int:
     """Print how the job ended and where its results are; return the exit code of the command."""
     status = result.status
     if as_json:
-        _print_json(
+        print_json(
             {
                 "job": result.job,
                 "state": "RUNNING" if result.detached else status.state.name if status else "UNKNOWN",
@@ -149,7 +145,7 @@ def log_end(status: JobStatus | None, *, follow: bool) -> int:
 def fetched(status: JobStatus, folder: Path, files: tuple[Path, ...], *, as_json: bool) -> None:
     """Print what came home."""
     if as_json:
-        _print_json({"job": status.job, "state": status.state.name, "folder": str(folder), "files": list(files)})
+        print_json({"job": status.job, "state": status.state.name, "folder": str(folder), "files": list(files)})
         return
     _job_end(status)
     _files(folder, files)
@@ -164,9 +160,9 @@ def status(found: Status, *, as_json: bool) -> None:
     """Print the deployment as it is now."""
     record = found.record
     if as_json:
-        _print_json(dataclasses.asdict(found))
+        print_json(dataclasses.asdict(found))
         return
-    out = _stdout()
+    out = stdout()
     out.print(f"[bold]{escape(record.name)}[/] on {record.cloud}, {record.region}, bucket {record.bucket}")
     for instance in found.instances:
         colour = "green" if instance.state == "running" else "yellow"
@@ -185,9 +181,9 @@ def status(found: Status, *, as_json: bool) -> None:
 def down_result(config: Config, result: DownResult, *, as_json: bool) -> int:
     """Print what was destroyed and whether anything is left; return the exit code of the command."""
     if as_json:
-        _print_json(dataclasses.asdict(result) | {"seconds": round(result.seconds, 1)})
+        print_json(dataclasses.asdict(result) | {"seconds": round(result.seconds, 1)})
         return 1 if result.leftovers else 0
-    out = _stdout()
+    out = stdout()
     resources = "1 resource" if result.destroyed == 1 else f"{result.destroyed} resources"
     done = f"{resources} destroyed in {format_seconds(result.seconds)}"
     what = done if result.destroyed else "There was nothing to destroy"
@@ -215,13 +211,6 @@ def _hours(hours: float) -> str:
     return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
 
 
-def money(usd: float | None) -> str:
-    """Return an amount in USD with the digits that matter."""
-    if usd is None:
-        return "an unknown price"
-    return f"${usd:.2f}" if usd >= 1 else f"${usd:.3f}"
-
-
 def _candidates(candidates: Sequence[Candidate]) -> Table:
     """Return a table with one row for each type, image and price, its zones in the order in which they are tried."""
     table = Table(box=None, pad_edge=False, title="Where it would be launched, in this order", title_justify="left")
@@ -237,21 +226,6 @@ def _candidates(candidates: Sequence[Candidate]) -> Table:
     return table
 
 
-def _stdout() -> Console:
-    return Console(highlight=False, soft_wrap=True)
-
-
-def _print_json(value: Any) -> None:
-    def plain(item: Any) -> Any:
-        if isinstance(item, Enum):
-            return item.name
-        if isinstance(item, set | frozenset):
-            return sorted(item)
-        return str(item)
-
-    sys.stdout.write(json.dumps(value, indent=2, default=plain) + "\n")
-
-
 def _job_end(status: JobStatus) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     colour = {"SUCCEEDED": "green", "RUNNING": "cyan", "PENDING": "cyan"}.get(status.state.name, "red")
@@ -261,7 +235,7 @@ def _job_end(status: JobStatus) -> None:
 
 
 def _files(folder: Path, files: tuple[Path, ...]) -> None:
-    out = _stdout()
+    out = stdout()
     out.print(f"Results in {escape(str(folder))}:")
     for file in sorted(files):
         size = file.stat().st_size if file.exists() else 0
@@ -270,7 +244,7 @@ def _files(folder: Path, files: tuple[Path, ...]) -> None:
 
 def initialised(file: Path, found: Found | None) -> None:
     """Say what `init` wrote and found, and what to type next."""
-    out = _stdout()
+    out = stdout()
     out.print(f"Wrote {escape(str(file))}.")
     if found is None:
         out.print(f"{MARKS['WARNING']} No images were found here: set path under \\[data], or use \\[train] command.")
