@@ -38,7 +38,10 @@ def check_types(value: tuple[str, ...]) -> str | None:
     if not value:
         return 'must name at least one instance type, e.g. "g4dn.xlarge"'
     wrong = [item for item in value if not TYPE_PATTERN.fullmatch(item)]
-    return f'must look like "g4dn.xlarge", not {wrong[0]!r}' if wrong else None
+    if not wrong:
+        return None
+    meant = f' (did you mean "{wrong[0].lower()}"?)' if TYPE_PATTERN.fullmatch(wrong[0].lower()) else ""
+    return f'must look like "g4dn.xlarge", not {wrong[0]!r}{meant}'
 
 
 def check_cidr(value: str) -> str | None:
