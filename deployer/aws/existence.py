@@ -97,7 +97,7 @@ def _alive(session: Session, kind: _Kind, ids: Sequence[str]) -> dict[str, str]:
             answer = getattr(session.client("ec2"), kind.operation)(Filters=filters)
         for item in _items(answer, kind):
             # The reference writes a VPC endpoint's states with a capital, EC2 answers in small letters.
-            if _state(item).lower() not in kind.gone_states:
+            if not kind.gone_states or _state(item).lower() not in kind.gone_states:
                 found[item[kind.id_key]] = " ".join(_word(key, item.get(key, "")) for key in kind.detail_keys)
     return found
 

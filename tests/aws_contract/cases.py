@@ -1,0 +1,117 @@
+"""Each public function that asks AWS, called as the package calls it; `answers` where made-up ones would not do."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ami import catalogue
+from aws_contract.stand_in import Answers, Refusal
+from deployer.aws import cloud9, ec2, existence, iam, images, prices, quotas, removal, s3
+from deployer.aws.ec2 import Resource
+from deployer.aws.removal import Owned
+from deployer.aws.session import Session
+from deployer.remote.agents.fetch_data.store import MANIFEST_VERSION, Store
+
+NO_QUOTA = Refusal("NoSuchResourceException")
+IMAGE = catalogue.CATALOGUE[0]
+PRODUCT = {
+    "terms": {
+        "OnDemand": {"1": {"priceDimensions": {"1": {"unit": "Hrs", "pricePerUnit": {"USD": "0.526"}}}}},
+    }
+}
+REMOVAL_ORDER = tuple(removal._DELETIONS)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of one public function."""
+
+    call: Callable[[Session], object]
+    answers: Answers = field(default_factory=dict)
+
+
+def _owned(kind: str) -> Owned:
+    return Owned(kind=kind, id=f"{kind}-1")
+
+
+def _remove(session: Session) -> None:
+    removal.remove(session, [_owned(kind) for kind in REMOVAL_ORDER], lambda _: None)
+
+
+def _exists(session: Session) -> list[Any]:
+    return existence.existing(session, [Resource(kind, "1") for kind in existence._KINDS])
+
+
+CASES: Mapping[str, Case] = {
+    "cloud9.environments": Case(lambda aws: cloud9.environments(aws, "1")),
+    "cloud9.is_open": Case(cloud9.is_open),
+    "ec2.regions": Case(ec2.regions),
+    "ec2.zones": Case(ec2.zones),
+    "ec2.instance_types": Case(lambda aws: ec2.instance_types(aws, ["g5.xlarge"])),
+    "ec2.offerings": Case(lambda aws: ec2.offerings(aws, ["g5.xlarge"])),
+    "ec2.instances": Case(lambda aws: ec2.instances(aws, "demo")),
+    "ec2.console_output": Case(lambda aws: ec2.console_output(aws, "i-1")),
+    "ec2.tagged": Case(lambda aws: ec2.tagged(aws, "demo")),
+    "ec2.key_pairs": Case(lambda aws: ec2.key_pairs(aws, "demo")),
+    "existence.existing": Case(_exists),
+    "iam.role_exists": Case(lambda aws: iam.role_exists(aws, "demo")),
+    "iam.instance_profile_exists": Case(lambda aws: iam.instance_profile_exists(aws, "demo")),
+    "images.resolve": Case(
+        lambda aws: images.resolve(aws, [IMAGE]),
+        # Gone from SSM, so that EC2 is asked by name too.
+        {
+            "GetParameters": Refusal("AccessDeniedException"),
+            "DescribeImages": {"Images": [{"Name": f"{IMAGE.ami_name} 20261101", "State": "available"}]},
+        },
+    ),
+    "images.resolve_id": Case(
+        lambda aws: images.resolve_id(aws, "ami-1"),
+        {"DescribeImages": {"Images": [{"ImageId": "ami-1", "State": "available"}]}},
+    ),
+    "prices.on_demand_prices": Case(
+        lambda aws: prices.on_demand_prices(aws, ["g5.xlarge"], timeout_seconds=60),
+        {"GetProducts": {"PriceList": [json.dumps(PRODUCT)]}},
+    ),
+    "prices.spot_prices": Case(lambda aws: prices.spot_prices(aws, ["g5.xlarge"])),
+    "quotas.vcpu_quota": Case(lambda aws: quotas.vcpu_quota(aws, "p5.48xlarge", spot=True)),
+    "quotas.read_limit": Case(
+        lambda aws: quotas.read_limit(aws, "g5.xlarge", spot=False), {"GetServiceQuota": NO_QUOTA}
+    ),
+    "removal.find_owned": Case(lambda aws: removal.find_owned(aws, "1", identity="demo", bucket="demo")),
+    "removal.remove": Case(
+        _remove,
+        {
+            "DescribeInstances": {"Reservations": [{"Instances": [{"State": {"Name": "terminated"}}]}]},
+            # One rule of each direction: two calls.
+            "DescribeSecurityGroupRules": {"SecurityGroupRules": [{"IsEgress": True}, {"IsEgress": False}]},
+            "DescribeRouteTables": {"RouteTables": [{"Associations": [{"Main": False}]}]},
+        },
+    ),
+    "removal.unhook": Case(
+        lambda aws: removal.unhook(aws, ["rtb-1"], frozenset(), keep_routes=False),
+        {
+            "DescribeRouteTables": {
+                "RouteTables": [{"Associations": [{"Main": False}], "Routes": [{"GatewayId": "igw-1"}]}]
+            }
+        },
+    ),
+    "s3.bucket_exists": Case(lambda aws: s3.bucket_exists(aws, "demo")),
+    "s3.bucket_region": Case(lambda aws: s3.bucket_region(aws, "demo")),
+    "s3.list_objects": Case(lambda aws: s3.list_objects(aws, "demo", "data/")),
+    "s3.get_bytes": Case(lambda aws: s3.get_bytes(aws, "demo", "data/manifest.json")),
+    "s3.put_bytes": Case(lambda aws: s3.put_bytes(aws, "demo", "a", b"b", content_type="text/plain")),
+    "s3.upload_stream": Case(lambda aws: s3.upload_stream(aws, "demo", "a", io.BytesIO(b"b"), on_bytes=lambda _: None)),
+    "session.identity": Case(lambda aws: aws.identity()),
+}
+
+# What asks without a Session: the agent on the host, with the host's own role.
+BESIDE: Mapping[str, Case] = {
+    "fetch_data": Case(
+        lambda _: Store("demo", "us-east-1").read_manifest(unless="0"),
+        {"GetObject": {"Body": io.BytesIO(json.dumps({"version": MANIFEST_VERSION, "files": {}}).encode())}},
+    ),
+}
