@@ -62,7 +62,7 @@ def test_check_region_refuses_a_zone_that_the_account_does_not_have() -> None:
 
     assert [item.level for item in findings] == [Level.OK, Level.ERROR]
     assert "us-east-1q" in findings[1].message
-    assert "us-east-1a, us-east-1b, us-east-1c" in findings[1].hint
+    assert "us-east-1a (use1-az4), us-east-1b (use1-az6)" in findings[1].hint
 
 
 @pytest.mark.parametrize(

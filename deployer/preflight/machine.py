@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 
 from deployer.aws.ec2 import InstanceType
 from deployer.aws.prices import known_gpu_types
@@ -18,6 +19,36 @@ WITHDRAWN_FAMILIES = {
     "p3": ("2026-05", "g6e.xlarge"),
 }
 
+# By the letters before the first digit: what AWS makes these families for, and none of it is a GPU.
+# docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html, 2026-11
+WITHOUT_GPU = {
+    "a": "Arm CPUs",
+    "c": "computing on CPUs",
+    "d": "dense storage",
+    "dl": "Gaudi accelerators, which are no GPUs",
+    "f": "FPGAs",
+    "h": "dense storage",
+    "hpc": "computing on many CPUs",
+    "i": "fast storage",
+    "im": "fast storage",
+    "inf": "Inferentia accelerators, which are no GPUs",
+    "is": "fast storage",
+    "m": "general work on CPUs",
+    "mac": "macOS",
+    "r": "much memory",
+    "t": "small, burstable CPU machines",
+    "trn": "Trainium accelerators, which are no GPUs",
+    "u": "very much memory",
+    "vt": "video transcoding",
+    "x": "much memory",
+    "z": "fast CPUs",
+}
+
+TAKE_A_GPU = (
+    "GPUs are in the families G and P: take g4dn.xlarge (T4, 16 GiB), g5.xlarge or g6.xlarge (24 GiB) or p5.4xlarge "
+    "(H100, 80 GiB), or ask for memory with --gpu-memory 24"
+)
+
 
 def check_instance_type(facts: Facts, name: str) -> list[Finding]:
     """Does the type exist, can it be bought this way, and has it a GPU that PyTorch can use?"""
@@ -25,8 +56,9 @@ def check_instance_type(facts: Facts, name: str) -> list[Finding]:
     def refuse(message: str, hint: str) -> list[Finding]:
         return [Finding("instance type", Level.ERROR, message, hint, name)]
 
-    if name.split(".")[0] in WITHDRAWN_FAMILIES:
-        since, successor = WITHDRAWN_FAMILIES[name.split(".")[0]]
+    family = name.split(".")[0]
+    if family in WITHDRAWN_FAMILIES:
+        since, successor = WITHDRAWN_FAMILIES[family]
         return refuse(
             f"{name} was withdrawn: AWS has not offered that family since {since}.",
             f'Set instance_type = ["{successor}"] in deployer.toml, or pass --instance-type {successor}.',
@@ -34,10 +66,7 @@ def check_instance_type(facts: Facts, name: str) -> list[Finding]:
     if isinstance(facts.types, Unknown):
         return [unknown("instance type", f"The hardware of {name}", facts.types, name)]
     if name not in facts.types:
-        close = difflib.get_close_matches(name, known_gpu_types(), n=3)
-        known = "Types with one GPU are g4dn.xlarge, g5.xlarge, g6.xlarge."
-        hint = f"Did you mean {' or '.join(close)}?" if close else known
-        return refuse(f"There is no instance type {name} in {facts.config.region}.", hint)
+        return refuse(*_absent(facts, name))
     hardware = facts.types[name]
     option = "spot" if facts.config.spot else "on-demand"
     if option not in hardware.usage_classes:
@@ -52,27 +81,67 @@ def check_instance_type(facts: Facts, name: str) -> list[Finding]:
 
 def check_offering(facts: Facts, name: str) -> list[Finding]:
     """Which availability zones offer the type, and is the wanted one among them?"""
-    region, wanted = facts.config.region, facts.config.availability_zone
+    region = facts.config.region
     if isinstance(facts.offerings, Unknown):
         return [unknown("offering", f"Where {name} is offered", facts.offerings, name)]
     offered = facts.offerings.get(name, frozenset())
     if not offered:
-        hint = "Choose another type with --instance-type, or another region with --region."
-        return [Finding("offering", Level.ERROR, f"{name} is not offered in {region}.", hint, name)]
+        return [Finding("offering", Level.ERROR, f"{name} is not offered in {region}.", _elsewhere(name, region), name)]
+    ids = {} if isinstance(facts.zones, Unknown) else {zone.name: zone.id for zone in facts.zones}
+    wanted = wanted_zone(facts)
     if wanted and wanted not in offered:
         first = min(offered)
+        asked = facts.config.availability_zone
         return [
             Finding(
                 "offering",
                 Level.ERROR,
-                f"{name} is not offered in {wanted}; it is offered in {', '.join(sorted(offered))}.",
+                f"{name} is not offered in {asked}; it is offered in {', '.join(sorted(offered))}.",
                 f'Set availability_zone = "{first}" in deployer.toml, or pass --zone {first}.',
                 name,
             )
         ]
-    ids = {} if isinstance(facts.zones, Unknown) else {zone.name: zone.id for zone in facts.zones}
     listed = ", ".join(f"{zone} ({ids[zone]})" if zone in ids else zone for zone in sorted(offered))
     return [Finding("offering", Level.OK, f"{name} is offered in {listed}", "", name)]
+
+
+def wanted_zone(facts: Facts) -> str:
+    """Return the name, in this account, of the zone to insist on: it may have been given by its id."""
+    wanted = facts.config.availability_zone
+    zones = () if isinstance(facts.zones, Unknown) else facts.zones
+    return next((zone.name for zone in zones if wanted == zone.id), wanted)
+
+
+def _absent(facts: Facts, name: str) -> tuple[str, str]:
+    """Return what is wrong with a type that EC2 does not describe in this region, and what to take instead."""
+    region = facts.config.region
+    if name in known_gpu_types():
+        return f"{name} is not offered in {region}.", _elsewhere(name, region)
+    letters = _letters(name)
+    no_gpu = f", and the family {letters.upper()} has no GPU" if letters in WITHOUT_GPU else ""
+    close = _close_types(name)
+    hint = f"Did you mean {' or '.join(close)}?" if close and not no_gpu else f"{TAKE_A_GPU}."
+    return f"There is no instance type {name} in {region}{no_gpu}.", hint
+
+
+def _close_types(name: str) -> list[str]:
+    """Return GPU types that may be meant: of the same size in a family that begins so (g4 → g4dn), else by spelling."""
+    known = list(known_gpu_types())
+    family, _, size = name.partition(".")
+    begun = [item for item in known if item.startswith(family)]
+    same_size = [item for item in begun if item.partition(".")[2] == size]
+    return (same_size or difflib.get_close_matches(name, known, n=3) or begun)[:3]
+
+
+def _elsewhere(name: str, region: str) -> str:
+    """Return where the table has seen the type, and how to ask everywhere."""
+    where = ""
+    return f"{where}`deployer check --region all` asks every region. Or choose another type with --instance-type."
+
+
+def _letters(name: str) -> str:
+    found = re.match(r"[a-z]*", name)
+    return found[0] if found else ""
 
 
 def _check_gpu(hardware: InstanceType, facts: Facts) -> list[Finding]:
@@ -82,10 +151,11 @@ def _check_gpu(hardware: InstanceType, facts: Facts) -> list[Finding]:
         count = hardware.gpus or "a part of one"
         gpu = f"{count} × {hardware.gpu_name} with {hardware.gpu_memory_mib / 1024:.0f} GiB"
         return [Finding("instance type", Level.OK, f"{name}: {gpu}, {memory}", "", name)]
-    lacks = f"has no GPU: {memory}"
+    letters = _letters(name)
+    made_for = f"; AWS makes the family {letters.upper()} for {WITHOUT_GPU[letters]}" if letters in WITHOUT_GPU else ""
+    lacks = f"has no GPU ({memory}){made_for}"
     if hardware.has_gpu:
         lacks = f"has a {hardware.gpu_manufacturer} {hardware.gpu_name}, and the images drive NVIDIA's only"
     if facts.config.allow_cpu:
         return [Finding("instance type", Level.INFO, f"{name} {lacks} (allow_cpu is set)", "", name)]
-    hint = "Choose one with a GPU, e.g. g4dn.xlarge, or set allow_cpu = true."
-    return [Finding("instance type", Level.ERROR, f"{name} {lacks}.", hint, name)]
+    return [Finding("instance type", Level.ERROR, f"{name} {lacks}.", f"{TAKE_A_GPU}, or set allow_cpu = true.", name)]
