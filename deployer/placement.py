@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
+from typing import Any
 
-from deployer.aws import translation
+from deployer.aws import ec2, translation
 from deployer.aws.images import MachineImage
 from deployer.aws.quotas import quota_group
 from deployer.config import Config
@@ -13,12 +16,21 @@ from deployer.facts import Facts, Unknown
 from deployer.preflight import launchable_types
 
 # This type cannot be had in this zone, now or ever; in another zone, or another type, perhaps.
-ZONE_CODES = translation.CAPACITY_CODES | {"Unsupported", "InsufficientFreeAddressesInSubnet"}
+TYPE_IN_ZONE_CODES = (translation.CAPACITY_CODES | {"Unsupported"}) - {"InsufficientVolumeCapacity"}
+
+# Nothing fits into this zone, whatever the type: its disks or its addresses have run out.
+ZONE_CODES = frozenset({"InsufficientFreeAddressesInSubnet", "InsufficientVolumeCapacity"})
 
 # The account may not run more of this group of families, whatever the zone.
 VCPU_QUOTA_CODES = frozenset(
     {"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxSpotInstanceCountExceeded", "MaxFleetCountExceeded"}
 )
+
+# After these another candidate may do; any other error would meet every one of them.
+CANDIDATE_CODES = TYPE_IN_ZONE_CODES | ZONE_CODES | VCPU_QUOTA_CODES
+
+# "... by not specifying an Availability Zone in your request or choosing us-east-1b, us-east-1c."
+_HINT = re.compile(r"\bchoosing\s+((?:[a-z]{2}(?:-[a-z]+)+-\d[a-z]\b(?:,?\s+(?:and|or)\s+|,\s*)?)+)")
 
 # Room on the root disk beyond the image's own snapshot: the code, the images, the results.
 WORKING_SPACE_GB = 40
@@ -37,34 +49,44 @@ class Candidate:
 
 
 def candidates(facts: Facts) -> list[Candidate]:
-    """Return what may be launched, in the order to try: where this deployment runs, types as configured, zones by name.
+    """Return what may be launched, in the order to try.
 
-    What runs comes first because a second `up` must find the machines where they are, not move them.
+    First where this deployment runs: a second `up` must find the machines where they are, not move them. Last what
+    was refused in the last ten minutes. In between the types as configured, and the zones of each by price, by spot
+    placement score, by name.
     """
     found = [
         candidate
         for name in launchable_types(facts)
         for zone in _zone_names(facts, name)
-        if (candidate := _candidate(facts, name, zone)) is not None
+        if (candidate := _candidate(facts, name, zone)) is not None and _is_affordable(facts.config, candidate)
     ]
-    occupied = {(item.instance_type, item.availability_zone) for item in facts.existing}
-    # Sorting is stable: the order within both halves stays.
-    return sorted(found, key=lambda item: (item.instance_type, item.availability_zone) not in occupied)
+    return sorted(found, key=_rank(facts))
 
 
-def remaining(candidates: Sequence[Candidate], failed: Candidate, code: str) -> list[Candidate]:
-    """Return what is still worth trying after AWS refused `failed` with the error `code`.
+def remaining(candidates: Sequence[Candidate], failed: Candidate, code: str, said: str = "") -> list[Candidate]:
+    """Return what is still worth trying after AWS refused `failed` with the error `code` and the words `said`.
 
-    No capacity excludes the type in that zone, a full quota all types that count against it; any other
-    error would meet every candidate, so nothing is left.
+    Each code excludes exactly what it says: a type in a zone, a zone, or all types that count against a full quota.
+    Zones of which AWS says that they have the type come first. Any other error would meet every candidate, so that
+    nothing is left.
     """
-    if code in ZONE_CODES:
+    if code in TYPE_IN_ZONE_CODES:
         place = (failed.instance_type, failed.availability_zone)
-        return [item for item in candidates if (item.instance_type, item.availability_zone) != place]
+        left = [item for item in candidates if (item.instance_type, item.availability_zone) != place]
+        return _hinted_first(left, failed.instance_type, hinted_zones(said))
+    if code in ZONE_CODES:
+        return [item for item in candidates if item.availability_zone != failed.availability_zone]
     if code in VCPU_QUOTA_CODES:
         group = quota_group(failed.instance_type)
         return [item for item in candidates if quota_group(item.instance_type) != group]
     return []
+
+
+def hinted_zones(said: str) -> tuple[str, ...]:
+    """Return the zones that AWS itself proposes in the words of a refusal; none for "choosing another one"."""
+    found = _HINT.search(said)
+    return tuple(re.findall(r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]", found[1])) if found else ()
 
 
 def root_volume_gb(config: Config, image: MachineImage) -> int:
@@ -81,10 +103,17 @@ def _zone_names(facts: Facts, instance_type: str) -> list[str]:
         possible = set(facts.offerings.get(instance_type, frozenset()))
         if zones:
             possible &= set(zones)
-    wanted = facts.config.availability_zone
+    wanted = _wanted_zone(facts)
     if wanted:
         return [wanted] if wanted in possible or not possible else []
     return sorted(possible)
+
+
+def _wanted_zone(facts: Facts) -> str:
+    """Return the name of the configured zone, which may be given by its id; empty for any."""
+    wanted = facts.config.availability_zone
+    zone = None if isinstance(facts.zones, Unknown) else ec2.find_zone(facts.zones, wanted)
+    return zone.name if zone else wanted
 
 
 def _candidate(facts: Facts, instance_type: str, zone: str) -> Candidate | None:
@@ -105,3 +134,42 @@ def _candidate(facts: Facts, instance_type: str, zone: str) -> Candidate | None:
         usd_per_hour=price.usd_per_hour if price else None,
         price_source=f"{price.source}, {price.as_of}" if price else "",
     )
+
+
+def _is_affordable(config: Config, candidate: Candidate) -> bool:
+    """Tell whether a candidate may be within max_price; a price that is not known is no reason to leave it out."""
+    return not config.max_price or candidate.usd_per_hour is None or candidate.usd_per_hour <= config.max_price
+
+
+def _rank(facts: Facts) -> Callable[[Candidate], tuple[Any, ...]]:
+    """Return the order of candidates, the smallest first."""
+    types = {name: number for number, name in enumerate(facts.config.instance_type)}
+    occupied = {(item.instance_type, item.availability_zone) for item in facts.existing}
+    refused = {
+        (item.instance_type, item.zone_id)
+        for item in facts.attempts
+        if (item.region, item.spot, item.account) == (facts.config.region, facts.config.spot, facts.account)
+    }
+    scores = {} if isinstance(facts.spot_scores, Unknown) or not facts.config.spot else facts.spot_scores
+
+    def rank(item: Candidate) -> tuple[Any, ...]:
+        return (
+            (item.instance_type, item.availability_zone) not in occupied,
+            (item.instance_type, item.zone_id) in refused,
+            types[item.instance_type],
+            inf if item.usd_per_hour is None else item.usd_per_hour,
+            -scores.get(item.zone_id, 0),
+            item.availability_zone,
+        )
+
+    return rank
+
+
+def _hinted_first(left: list[Candidate], instance_type: str, zones: Sequence[str]) -> list[Candidate]:
+    """Return `left` with those of the type in front that are in one of `zones`, in AWS's order."""
+
+    def rank(item: Candidate) -> int:
+        is_hinted = item.instance_type == instance_type and item.availability_zone in zones
+        return zones.index(item.availability_zone) if is_hinted else len(zones)
+
+    return sorted(left, key=rank)

@@ -96,6 +96,11 @@ def zones(session: Session) -> tuple[Zone, ...]:
     return tuple(sorted(found, key=lambda zone: zone.name))
 
 
+def find_zone(zones: Iterable[Zone], text: str) -> Zone | None:
+    """Return the zone of that name or that id; None where this account has none such."""
+    return next((zone for zone in zones if text in {zone.name, zone.id}), None)
+
+
 def instance_types(session: Session, names: Iterable[str]) -> dict[str, InstanceType]:
     """Return the hardware of each type; a name that AWS does not know is simply absent."""
     wanted = sorted(set(names))
