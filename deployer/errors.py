@@ -89,11 +89,15 @@ class PreflightFailed(DeployerError):
 
 
 class TerraformError(DeployerError):
-    """Terraform ended with an error; `code` is AWS's error code where the diagnostic carries one."""
+    """Terraform ended with an error; `code` is AWS's error code where the diagnostic carries one.
 
-    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+    `addresses` are the resources that it stopped at, as far as Terraform names them.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "", addresses: tuple[str, ...] = ()) -> None:
         super().__init__(message, hint=hint)
         self.code = code
+        self.addresses = addresses
 
 
 class StateLocked(TerraformError):

@@ -17,7 +17,6 @@ from deployer import terraform
 from deployer.config import StateConfig
 from deployer.errors import Interrupted, MissingDependency, TerraformError
 from deployer.terraform import Progress, Terraform
-from deployer.terraform.events import to_error
 
 MODULE = """
 variable "count_of" {
@@ -113,6 +112,23 @@ def test_destroy_takes_the_variables_of_the_last_apply(adapter: Terraform) -> No
     assert adapter.resources() == ()
 
 
+def test_apply_of_a_target_leaves_the_rest_and_tells_all_outputs(adapter: Terraform) -> None:
+    adapter.apply({"count_of": 1}, lambda _: None)
+
+    outputs = adapter.apply({"count_of": 3, "message": "bye"}, lambda _: None, targets=["terraform_data.quick[1]"])
+
+    assert adapter.resources() == ("terraform_data.quick[0]", "terraform_data.quick[1]")
+    assert list(outputs) == ["messages"]
+
+
+def test_destroy_of_targets_leaves_the_rest(adapter: Terraform) -> None:
+    adapter.apply({"count_of": 3}, lambda _: None)
+
+    adapter.destroy(None, lambda _: None, targets=["terraform_data.quick[0]", "terraform_data.quick[2]"])
+
+    assert adapter.resources() == ("terraform_data.quick[1]",)
+
+
 def test_init_is_not_repeated_until_the_module_changes(adapter: Terraform, module: Path) -> None:
     copied = adapter.directory / "main.tf"
     copied.write_text("# touched\n")
@@ -202,34 +218,6 @@ def test_kill_of_the_caller_leaves_terraform_to_finish(adapter: Terraform) -> No
 
     assert outputs == {"messages": ["hello"] * 2}
     assert "terraform_data.slow[0]" in adapter.resources()
-
-
-@pytest.mark.parametrize(
-    ("said", "code"),
-    [
-        ("StatusCode: 500, api error InsufficientInstanceCapacity: sold out", "InsufficientInstanceCapacity"),
-        ("StatusCode: 400, api error InvalidAMIID.NotFound: no such image", "InvalidAMIID.NotFound"),
-        (
-            "unexpected state 'terminated', wanted target 'running'. last error: "
-            "Server.InsufficientInstanceCapacity: Insufficient capacity",
-            "InsufficientInstanceCapacity",
-        ),
-        ("Invalid value for variable", ""),
-    ],
-)
-def test_error_carries_the_code_of_aws(said: str, code: str, tmp_path: Path) -> None:
-    assert to_error(said, tmp_path / "terraform.log").code == code
-
-
-@pytest.mark.parametrize(("code", "hint"), [("VpcLimitExceeded", "--region"), ("RequestExpired", "aws sso login")])
-def test_error_of_aws_says_what_to_type(code: str, hint: str, tmp_path: Path) -> None:
-    assert hint in to_error(f"api error {code}: no", tmp_path / "terraform.log").hint
-
-
-def test_error_says_how_terraform_gets_credentials_that_it_cannot_read(tmp_path: Path) -> None:
-    error = to_error("Error: No valid credential sources found", tmp_path / "terraform.log")
-
-    assert "aws configure export-credentials --format env" in error.hint
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -123,13 +123,21 @@ class Terraform:
         self._stream(command, collect)
         return tuple(changes)
 
-    def apply(self, variables: Mapping[str, Any], on_progress: OnProgress) -> dict[str, Any]:
-        """Apply and return the outputs. Raises TerraformError with AWS's code, or Interrupted."""
-        return self._change("apply", variables, on_progress)
+    def apply(
+        self, variables: Mapping[str, Any], on_progress: OnProgress, *, targets: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Apply and return the outputs. Raises TerraformError with AWS's code, or Interrupted.
 
-    def destroy(self, variables: Mapping[str, Any] | None, on_progress: OnProgress) -> None:
-        """Destroy every resource in the state; None takes the variables of the last apply."""
-        self._change("destroy", variables, on_progress)
+        With `targets`, only these addresses and what they need; the state is then taken at its word, not compared
+        with AWS: for an apply on the heels of another.
+        """
+        return self._change("apply", variables, on_progress, targets)
+
+    def destroy(
+        self, variables: Mapping[str, Any] | None, on_progress: OnProgress, *, targets: Sequence[str] = ()
+    ) -> None:
+        """Destroy every resource in the state, or only `targets`; None takes the variables of the last apply."""
+        self._change("destroy", variables, on_progress, targets)
 
     def resources(self) -> tuple[str, ...]:
         """Return the addresses of what the state holds, data sources left out."""
@@ -149,13 +157,16 @@ class Terraform:
         """Take a module or resource out of the state without touching it."""
         self._run(self._command("state rm", address))
 
-    def _change(self, verb: str, variables: Mapping[str, Any] | None, on_progress: OnProgress) -> dict[str, Any]:
+    def _change(
+        self, verb: str, variables: Mapping[str, Any] | None, on_progress: OnProgress, targets: Sequence[str]
+    ) -> dict[str, Any]:
         command = self._command(
             verb,
             auto_approve=IsFlagged,
             var_file=self._write(variables),
             lock_timeout=LOCK_TIMEOUT,
             **_STREAMED,
+            **({"target": list(targets), "refresh": False} if targets else {}),
         )
         done = total = 0
         outputs: dict[str, Any] = {}

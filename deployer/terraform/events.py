@@ -17,6 +17,7 @@ POLL_SECONDS = 0.05
 # Of a refused call; and of a machine that ended while it started, where the code stands in EC2's state reason.
 API_ERROR = re.compile(r"(?:api error |last error: (?:Server|Client)\.)(\w[\w.]*\b)")
 END = -1
+LAUNCHED = "aws_instance."
 
 # Amazon VPC User Guide, "Amazon VPC quotas": 5 of each in a region unless raised. Read 2026-11.
 _TOO_MANY = (
@@ -55,10 +56,12 @@ def grow(path: Path, process: subprocess.Popen[bytes], *, start: int = 0) -> Ite
 
 
 def diagnosed(errors: list[dict[str, str]], log_file: Path) -> TerraformError:
-    """Return the error that Terraform's diagnostics amount to."""
+    """Return the error that Terraform's diagnostics amount to; its code is that of the first."""
     if not errors:
         tail = strip(log_file.read_text(errors="replace")[-2000:]) if log_file.exists() else ""
         return to_error(tail, log_file)
+    # A refused launch last: what else went wrong would meet the next candidate too.
+    errors = sorted(errors, key=lambda item: LAUNCHED in item.get("address", ""))
     lines = []
     for item in errors:
         where = f"{item['address']}: " if item.get("address") else ""
@@ -66,7 +69,11 @@ def diagnosed(errors: list[dict[str, str]], log_file: Path) -> TerraformError:
         lines.append(
             where + item["summary"].strip() + (f" ({detail})" if detail and detail not in item["summary"] else "")
         )
-    return to_error("\n".join(dict.fromkeys(lines)), log_file)
+    error = to_error("\n".join(dict.fromkeys(lines)), log_file)
+    found = API_ERROR.search(lines[0])
+    error.code = found[1] if found else ""
+    error.addresses = tuple(item.get("address", "") for item in errors)
+    return error
 
 
 def to_error(text: str, log_file: Path) -> TerraformError:
