@@ -13,39 +13,100 @@ HOURS_PER_MONTH = 730
 # Every public IPv4 address in use, all regions: AWS announcement, in force since 2024-02-01.
 PUBLIC_IPV4_USD_PER_HOUR = 0.005
 
+# The environment of terraform/modules/cloud9: a t3.small on demand in us-east-1 (Price List of 2026-07-20), its public
+# address, and Cloud9's own 10 GB disk, gp2 at $0.10 (aws.amazon.com/cloud9/pricing, read 2026-11).
+CLOUD9_INSTANCE_USD_PER_HOUR = 0.0208
+CLOUD9_DISK_USD_PER_HOUR = 10 * 0.10 / HOURS_PER_MONTH
+CLOUD9_IDLE_MINUTES = 30
+
 DISK_SOURCE = "gp3 $0.08 per GB and month (us-east-1, 2026-11)"
 PUBLIC_IP_SOURCE = "public IPv4 $0.005 per hour (2024-02-01)"
+CLOUD9_SOURCE = f"t3.small, its address and 10 GB (us-east-1, 2026-07); stops after {CLOUD9_IDLE_MINUTES} idle minutes"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that bills: USD per hour, None where AWS's price is unknown."""
+
+    what: str
+    usd_per_hour: float | None
+    source: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
     """USD per hour of all nodes together; `per_max_hours` is the most until the machines end themselves.
 
-    None where AWS's price for the instance is unknown.
+    None where AWS's price for the instance is unknown. A Cloud9 environment is counted as if it never idled; its disk
+    bills until `down`.
     """
 
     instance: float | None
     disk: float
     public_ip: float
+    cloud9: float = 0.0
     total: float | None
     max_hours: float
     per_max_hours: float | None
+    lines: tuple[Line, ...]
     sources: tuple[str, ...]
 
 
-def hourly(candidate: Candidate, *, nodes: int, root_volume_gb: int, max_hours: float) -> Cost:
+def hourly(
+    candidate: Candidate, *, nodes: int, root_volume_gb: int, max_hours: float, has_cloud9: bool = False
+) -> Cost:
     """Return what `nodes` machines of a candidate cost per hour, and for `max_hours`."""
+    instance = None if candidate.usd_per_hour is None else nodes * candidate.usd_per_hour
     disk = nodes * root_volume_gb * GP3_USD_PER_GB_MONTH / HOURS_PER_MONTH
     public_ip = nodes * PUBLIC_IPV4_USD_PER_HOUR
-    instance = None if candidate.usd_per_hour is None else nodes * candidate.usd_per_hour
-    total = None if instance is None else instance + disk + public_ip
-    sources = (f"{candidate.instance_type}: {candidate.price_source}",) if candidate.price_source else ()
+    cloud9 = CLOUD9_INSTANCE_USD_PER_HOUR + PUBLIC_IPV4_USD_PER_HOUR + CLOUD9_DISK_USD_PER_HOUR if has_cloud9 else 0.0
+    count = f"{nodes} × " if nodes > 1 else ""
+    lines = (
+        Line(f"{count}{candidate.instance_type}", instance, candidate.price_source),
+        Line(f"{count}disk of {root_volume_gb} GB", disk, DISK_SOURCE),
+        Line(f"{count}public address", public_ip, PUBLIC_IP_SOURCE),
+        *([Line("Cloud9 environment", cloud9, CLOUD9_SOURCE)] if has_cloud9 else []),
+    )
+    total = None if instance is None else instance + disk + public_ip + cloud9
+    first = (f"{candidate.instance_type}: {candidate.price_source}",) if candidate.price_source else ()
     return Cost(
         instance=instance,
         disk=disk,
         public_ip=public_ip,
+        cloud9=cloud9,
         total=total,
         max_hours=max_hours,
         per_max_hours=None if total is None else total * max_hours,
-        sources=(*sources, DISK_SOURCE, PUBLIC_IP_SOURCE),
+        lines=lines,
+        sources=(*first, *(line.source for line in lines[1:])),
     )
+
+
+# USD per GB that leaves a region of AWS for another one, by the region it leaves; what arrives is free.
+# aws.amazon.com/ec2/pricing/on-demand, "Data Transfer", read 2026-11. The regions of North America and Europe: $0.02.
+TRANSFER_SOURCE = "AWS data transfer between regions, 2026-11"
+TRANSFER_USD_PER_GB = {
+    "af-south-1": 0.147,
+    "ap-east-1": 0.09,
+    "ap-northeast-1": 0.09,
+    "ap-northeast-2": 0.08,
+    "ap-northeast-3": 0.09,
+    "ap-south-1": 0.086,
+    "ap-southeast-1": 0.09,
+    "ap-southeast-2": 0.098,
+    "me-south-1": 0.1105,
+    "sa-east-1": 0.138,
+}
+TRANSFER_USD_PER_GB_WEST = 0.02
+TRANSFER_USD_PER_GB_VIRGINIA_OHIO = 0.01
+WEST = ("us-east-", "us-west-", "ca-", "eu-")
+
+
+def transfer(gb: float, *, from_region: str, to_region: str) -> float | None:
+    """Return the USD for moving `gb` from one region to another; None where the price is not known."""
+    if from_region == to_region:
+        return 0.0
+    if {from_region, to_region} == {"us-east-1", "us-east-2"}:
+        return gb * TRANSFER_USD_PER_GB_VIRGINIA_OHIO
+    usd = TRANSFER_USD_PER_GB_WEST if from_region.startswith(WEST) else TRANSFER_USD_PER_GB.get(from_region)
+    return None if usd is None else gb * usd

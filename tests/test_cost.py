@@ -75,3 +75,55 @@ def test_hourly_names_the_date_of_every_figure() -> None:
         "gp3 $0.08 per GB and month (us-east-1, 2026-11)",
         "public IPv4 $0.005 per hour (2024-02-01)",
     )
+
+
+def test_hourly_counts_a_cloud9_environment_and_says_that_it_stops() -> None:
+    without = cost.hourly(candidate(0.526), nodes=2, root_volume_gb=100, max_hours=8)
+
+    price = cost.hourly(candidate(0.526), nodes=2, root_volume_gb=100, max_hours=8, has_cloud9=True)
+
+    assert without.cloud9 == 0
+    # $0.0208 + $0.005 + 10 GB × $0.10 / 730 h; one environment, however many nodes.
+    assert price.cloud9 == pytest.approx(0.02717, abs=1e-5)
+    assert price.total is not None
+    assert without.total is not None
+    assert price.total - without.total == pytest.approx(price.cloud9)
+    assert "stops after 30 idle minutes" in price.lines[-1].source
+
+
+@pytest.mark.parametrize("usd", [0.526, None])
+def test_hourly_has_a_line_for_everything_that_bills(usd: float | None) -> None:
+    price = cost.hourly(candidate(usd), nodes=2, root_volume_gb=100, max_hours=8, has_cloud9=True)
+
+    assert [line.what for line in price.lines] == [
+        "2 × g4dn.xlarge",
+        "2 × disk of 100 GB",
+        "2 × public address",
+        "Cloud9 environment",
+    ]
+    if price.total is not None:
+        assert price.total == pytest.approx(sum(line.usd_per_hour or 0 for line in price.lines))
+    assert (price.lines[0].usd_per_hour is None) == (usd is None)
+
+
+@pytest.mark.parametrize(
+    ("from_region", "to_region", "usd"),
+    [
+        ("us-east-1", "us-east-1", 0.0),
+        ("us-east-1", "us-east-2", 1.0),
+        ("us-east-2", "us-east-1", 1.0),
+        ("us-east-1", "us-west-2", 2.0),
+        ("eu-west-1", "us-east-1", 2.0),
+        ("ca-central-1", "eu-north-1", 2.0),
+        # By where the data is, not where it goes.
+        ("ap-northeast-1", "us-east-1", 9.0),
+        ("us-east-1", "ap-northeast-1", 2.0),
+        ("sa-east-1", "us-east-1", 13.8),
+        ("xx-nowhere-1", "us-east-1", None),
+        ("us-gov-west-1", "us-gov-east-1", None),
+    ],
+)
+def test_transfer_costs_what_the_region_of_the_data_asks(from_region: str, to_region: str, usd: float | None) -> None:
+    found = cost.transfer(100, from_region=from_region, to_region=to_region)
+
+    assert found == (None if usd is None else pytest.approx(usd))
