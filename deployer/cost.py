@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from deployer.placement import Candidate
 
@@ -24,8 +25,7 @@ PUBLIC_IP_SOURCE = "public IPv4 $0.005 per hour (2024-02-01)"
 CLOUD9_SOURCE = f"t3.small, its address and 10 GB (us-east-1, 2026-07); stops after {CLOUD9_IDLE_MINUTES} idle minutes"
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One thing that bills: USD per hour, None where AWS's price is unknown."""
 
     what: str
