@@ -12,10 +12,10 @@ export CHECKPOINT_DISABLE := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all soak test-aws check lint fix docs bench clean
+.PHONY: help install demo test test-faults test-all soak test-aws check lint fix docs bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: ## .venv with everything in it, and Terraform
 	@tools/install.sh
@@ -25,6 +25,9 @@ demo: install ## the whole loop on this machine: check, up, train, fetch, down (
 
 test: lint ## linters, types, imports, documents, then every test that needs neither an account nor a GPU
 	@$(BIN)/python -m pytest
+
+test-faults: install ## every row of docs/errors.md, played on the local cloud (minutes; `make test` plays a sample)
+	@$(BIN)/python -m pytest --slow -m faults
 
 test-all: lint ## the same and the long suites
 	@$(BIN)/python -m pytest --slow
