@@ -46,11 +46,12 @@ def _exists(session: Session) -> list[Any]:
     return existence.existing(session, [Resource(kind, "1") for kind in existence._KINDS])
 
 
+# Lambdas even where the function alone would do: one that is gone is then named by a test, not by this import.
 CASES: Mapping[str, Case] = {
     "cloud9.environments": Case(lambda aws: cloud9.environments(aws, "1")),
-    "cloud9.is_open": Case(cloud9.is_open),
-    "ec2.regions": Case(ec2.regions),
-    "ec2.zones": Case(ec2.zones),
+    "cloud9.access": Case(lambda aws: cloud9.access(aws)),
+    "ec2.regions": Case(lambda aws: ec2.regions(aws)),
+    "ec2.zones": Case(lambda aws: ec2.zones(aws)),
     "ec2.instance_types": Case(lambda aws: ec2.instance_types(aws, ["g5.xlarge"])),
     "ec2.offerings": Case(lambda aws: ec2.offerings(aws, ["g5.xlarge"])),
     "ec2.instances": Case(lambda aws: ec2.instances(aws, "demo")),
