@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import uuid
-from types import ModuleType
 from typing import Any
 
-from moto.backend_index import backend_url_patterns
 from moto.core.base_backend import BackendDict, BaseBackend
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
-MODULE = "moto.cloud9"
+from deployer.localcloud.services import register
 
 
 class NotFoundError(ServiceException):
@@ -143,8 +140,5 @@ url_paths = {"{0}/$": Cloud9Response.dispatch}
 
 
 def install() -> None:
-    """Register the service: moto imports `moto.<service>` and wants `<service>_backends` in it."""
-    module = ModuleType(MODULE)
-    module.__dict__["cloud9_backends"] = cloud9_backends
-    sys.modules[MODULE] = module
-    backend_url_patterns.append(("cloud9", re.compile(url_bases[0])))
+    """Register the service."""
+    register("cloud9", cloud9_backends, url_bases[0])

@@ -6,6 +6,7 @@ moto launches anything anywhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
@@ -110,7 +111,8 @@ def vcpus(instance_type: str) -> int:
     return int(INSTANCE_TYPES[instance_type]["VCpuInfo"]["DefaultVCpus"]) if instance_type in INSTANCE_TYPES else 1
 
 
-def zones_offering(instance_type: str, region: str) -> list[str]:
+@cache  # moto keeps some thousand offerings for each region in a list, and `check` asks about many types at once
+def zones_offering(instance_type: str, region: str) -> tuple[str, ...]:
     """Return the zones of a region that offer a type, in order."""
     offerings = INSTANCE_TYPE_OFFERINGS["availability-zone"].get(region, [])
-    return sorted(item["Location"] for item in offerings if item["InstanceType"] == instance_type)
+    return tuple(sorted(item["Location"] for item in offerings if item["InstanceType"] == instance_type))

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from deployer.localcloud import cloud9, guard, images, instances, repairs, service_quotas, spot
+from deployer.localcloud import cloud9, guard, images, instances, pricing, repairs, service_quotas, spot
 from deployer.localcloud.admin import PREFIX, Admin
 from deployer.localcloud.faults import Call, Faults
 from deployer.localcloud.hosts import LOOPBACK, Hosts
@@ -28,7 +28,7 @@ from deployer.localcloud.targets import locate
 from deployer.localcloud.wire import Answer, Request, error, read_request, send
 
 # Built before the first call: made on demand, each costs that call up to four seconds.
-SERVICES = ("ec2", "sts", "iam", "s3", "ssm", "servicequotas", "cloud9")
+SERVICES = ("ec2", "sts", "iam", "s3", "ssm", "servicequotas", "cloud9", "pricing")
 
 # EC2 actions whose dry run moto carries out itself, after checking the request; it creates what the others ask for.
 CHECKED_DRY_RUNS = frozenset({"RunInstances"})
@@ -132,6 +132,7 @@ def _extend_moto(machines: instances.Machines, hosts: Hosts, quotas: Quotas) -> 
     spot.install()
     service_quotas.install(quotas)
     cloud9.install()
+    pricing.install()
 
 
 def _starting(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -280,7 +280,7 @@ def test_cloud9_environment_lives_and_goes(aws: Aws) -> None:
     [
         ("ec2", lambda client: client.describe_capacity_block_offerings(CapacityDurationHours=24)),
         ("iam", lambda client: client.simulate_custom_policy(PolicyInputList=["{}"], ActionNames=["s3:GetObject"])),
-        ("pricing", lambda client: client.get_products(ServiceCode="AmazonEC2")),
+        ("pricing", lambda client: client.describe_services()),
         (
             "cloud9",
             lambda client: client.update_environment_membership(
