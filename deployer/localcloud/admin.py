@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.errors import LocalCloudError
+from deployer.localcloud.fault_aims import require_aim
 from deployer.localcloud.faults import Fault, Faults
 from deployer.localcloud.hosts import Hosts
 from deployer.localcloud.instances import Machines, all_instances
-from deployer.localcloud.quotas import QUOTAS, Quotas
+from deployer.localcloud.quota_requests import QuotaRequests
+from deployer.localcloud.quotas import QUOTAS, Quota, Quotas
+from deployer.localcloud.regions import require_region
 from deployer.localcloud.wire import Answer
 
 PREFIX = "/_local/"
@@ -25,6 +28,7 @@ class Admin:
 
     faults: Faults
     quotas: Quotas
+    quota_requests: QuotaRequests
     hosts: Hosts
     machines: Machines
     started: float
@@ -40,6 +44,8 @@ class Admin:
             ("PUT", "latency"): self._set_latency,
             ("GET", "quotas"): self._list_quotas,
             ("PUT", "quotas"): self._set_quota,
+            ("DELETE", "quotas"): self._unset_quota,
+            ("PUT", "quota-requests"): self._decide_quota,
         }
         try:
             values = json.loads(body or b"{}")
@@ -74,7 +80,9 @@ class Admin:
         return {"faults": faults, "latency_ms": self.faults.latency_ms}
 
     def _add_fault(self, values: dict[str, Any]) -> dict[str, Any]:
-        self.faults.add(Fault.from_json(values))
+        fault = Fault.from_json(values)
+        require_aim(fault)
+        self.faults.add(fault)
         return self._list_faults()
 
     def _clear_faults(self) -> dict[str, Any]:
@@ -89,17 +97,29 @@ class Admin:
         return self._list_faults()
 
     def _list_quotas(self, values: dict[str, Any]) -> dict[str, Any]:
-        region = str(values.get("region", ""))
-        listed = [
-            {"code": quota.code, "name": quota.name, "vcpus": self.quotas.value(quota.code, region=region)}
-            for quota in QUOTAS
-        ]
-        return {"quotas": listed}
+        region = _region(values)
+        return {"quotas": [self._describe_quota(quota, region) for quota in QUOTAS]}
 
     def _set_quota(self, values: dict[str, Any]) -> dict[str, Any]:
-        vcpus, region = float(values["vcpus"]), str(values.get("region", ""))
-        quota = self.quotas.set(str(values["code"]), vcpus, region=region)
-        return {"code": quota.code, "name": quota.name, "vcpus": vcpus, "region": region}
+        region = _region(values)
+        return self._describe_quota(self.quotas.set(str(values["code"]), float(values["value"]), region=region), region)
+
+    def _unset_quota(self, values: dict[str, Any]) -> dict[str, Any]:
+        region = _region(values)
+        return self._describe_quota(self.quotas.unset(str(values["code"]), region=region), region)
+
+    def _decide_quota(self, values: dict[str, Any]) -> dict[str, Any]:
+        is_approved = bool(values["is_approved"])
+        decided = self.quota_requests.decide(str(values["code"]), is_approved=is_approved, region=_region(values))
+        listed = [
+            {"name": one.quota.name, "region": one.region, "value": one.desired, "status": one.status}
+            for one in decided
+        ]
+        return {"requests": listed}
+
+    def _describe_quota(self, quota: Quota, region: str) -> dict[str, Any]:
+        value = self.quotas.value(quota.code, region=region)
+        return {"code": quota.code, "name": quota.name, "service": quota.service, "value": value, "region": region}
 
     def _power(self, instance_id: str, values: dict[str, Any]) -> dict[str, Any]:
         if values.get("is_cancelled"):
@@ -108,6 +128,12 @@ class Admin:
             minutes = float(values.get("delay_minutes", 0))
             self.machines.shut_down_in(minutes, instance_id, is_reboot=bool(values.get("is_reboot")))
         return {"instance_id": instance_id}
+
+
+def _region(values: dict[str, Any]) -> str:
+    region = str(values.get("region", ""))
+    require_region(region)
+    return region
 
 
 def _json(status: int, document: Any) -> Answer:

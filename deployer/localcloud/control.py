@@ -42,12 +42,20 @@ class ControlClient:
         """Delay every answer to AWS's calls."""
         return self._ask("PUT", "latency", {"latency_ms": milliseconds})
 
-    def set_quota(self, code: str, vcpus: float, *, region: str = "") -> dict[str, Any]:
-        """Set a vCPU quota, in one region or (empty) in all; return its code, name, value and region."""
-        return self._ask("PUT", "quotas", {"code": code, "vcpus": vcpus, "region": region})
+    def set_quota(self, code: str, value: float, *, region: str = "") -> dict[str, Any]:
+        """Set a quota, in one region or (empty) in all; return its code, name, value and region."""
+        return self._ask("PUT", "quotas", {"code": code, "value": value, "region": region})
+
+    def unset_quota(self, code: str, *, region: str = "") -> dict[str, Any]:
+        """Take a quota's applied value away, so that only AWS's default answers."""
+        return self._ask("DELETE", "quotas", {"code": code, "region": region})
+
+    def decide_quota(self, code: str, *, is_approved: bool, region: str = "") -> dict[str, Any]:
+        """Approve or deny what is open for a quota; return the requests that were decided."""
+        return self._ask("PUT", "quota-requests", {"code": code, "is_approved": is_approved, "region": region})
 
     def quotas(self, *, region: str = "") -> dict[str, Any]:
-        """Return the vCPU quotas of a region."""
+        """Return the quotas of a region; a value is None where the account has no applied one."""
         return self._ask("GET", "quotas", {"region": region})
 
     def _ask(self, method: str, path: str, document: Any = None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -46,6 +47,10 @@ FORBIDDEN_CODES = frozenset(
 )
 
 
+_ACTION = re.compile(r"([a-z0-9-]+:)?(\*|\w+)", re.ASCII)
+_CODE = re.compile(r"[A-Za-z0-9.]+")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Call:
     """One call to AWS, as far as a fault can ask about it."""
@@ -55,18 +60,21 @@ class Call:
     region: str = ""
     zone: str = ""
     instance_type: str = ""
+    is_spot: bool = False
     is_dry_run: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """Fail `action` with `code`; empty `zone`, `instance_type` and `message` mean any, any, and AWS's own words.
+    """Fail `action` with `code`; empty `region`, `zone` and `instance_type` mean any, no `message` AWS's own words.
 
+    `action` is a call of AWS, `*` for all of them, or either behind a service: `ec2:*`, `sts:GetCallerIdentity`.
     `times` calls fail; 0 means every call until the fault is cleared. `status` 0 means the one AWS sends with `code`.
     """
 
     action: str
     code: str
+    region: str = ""
     zone: str = ""
     instance_type: str = ""
     times: int = 0
@@ -74,9 +82,9 @@ class Fault:
     status: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("action", "code"):
+        for name, pattern in (("action", _ACTION), ("code", _CODE)):
             value = getattr(self, name)
-            if not value or not value.replace(".", "").isalnum():
+            if not pattern.fullmatch(value):
                 raise LocalCloudError(
                     f"The fault's {name} {value!r} is not a name that AWS uses.",
                     hint="Write it as AWS does: --action RunInstances --code InsufficientInstanceCapacity.",
@@ -102,10 +110,19 @@ class Fault:
         """Return the fault as JSON can carry it."""
         return asdict(self)
 
+    @property
+    def aim(self) -> tuple[str, str]:
+        """The service (empty: any), written as requests are signed for it, and the call (`*`: any)."""
+        service, _, action = self.action.rpartition(":")
+        return service.replace("-", ""), action
+
     def matches(self, call: Call) -> bool:
         """Tell whether the fault is meant for this call. A dry run never asks for capacity."""
+        service, action = self.aim
         return (
-            self.action.lower() == call.action.lower()
+            action.lower() in {"*", call.action.lower()}
+            and service in {"", call.service}
+            and self.region in {"", call.region}
             and self.zone in {"", call.zone}
             and self.instance_type in {"", call.instance_type}
             and not (call.is_dry_run and self.code in CAPACITY_CODES)
@@ -122,28 +139,6 @@ class Fault:
         if self.code == "AuthFailure":
             return 401
         return 403 if self.code in FORBIDDEN_CODES else 400
-
-    def text(self, call: Call) -> str:
-        """Return the message: the fault's own, or what AWS says with that code."""
-        if self.message:
-            return self.message
-        where = call.zone or call.region
-        known = {
-            "InsufficientInstanceCapacity": (
-                f"We currently do not have sufficient {call.instance_type} capacity in the Availability Zone you "
-                f"requested ({where}). Our system will be working on provisioning additional capacity. You can "
-                f"currently get {call.instance_type} capacity by not specifying an Availability Zone in your request "
-                "or choosing another one."
-            ),
-            "RequestLimitExceeded": "Request limit exceeded.",
-            "UnauthorizedOperation": "You are not authorized to perform this operation.",
-            "AccessDenied": f"User is not authorized to perform: {call.service}:{call.action}",
-            "AccessDeniedException": f"User is not authorized to perform: {call.service}:{call.action}",
-            "ExpiredToken": "The security token included in the request is expired",
-            "ExpiredTokenException": "The security token included in the request is expired",
-            "RequestExpired": "Request has expired.",
-        }
-        return known.get(self.code, f"The local cloud was told to answer {call.action} with {self.code}.")
 
 
 class Faults:
@@ -182,3 +177,8 @@ class Faults:
                     self._faults[index] = replace(fault, times=fault.times - 1)
                 return fault
         return None
+
+    def code_at(self, call: Call, zone: str) -> str:
+        """Return the code that the same call would meet in another zone; empty when it would go on."""
+        there = replace(call, zone=zone)
+        return next((fault.code for fault in self.listing() if fault.matches(there)), "")

@@ -131,6 +131,7 @@ def install(machines: Machines, hosts: Hosts, quotas: Quotas) -> None:
     ) -> Any:
         launch = launching.read_launch(self, count, options)
         launching.require_offered(launch)
+        launching.require_price(launch)
         launching.complete_disks(self.amis.get(image_id), options.get("block_device_mappings") or [])
         with launch_lock:  # two launches at once must not both fit into the same quota
             launching.require_quota(launch, self, quotas)
@@ -140,6 +141,15 @@ def install(machines: Machines, hosts: Hosts, quotas: Quotas) -> None:
                 spot.record_request(self, instance)
             _boot_or_give_up(machines, instance)
         return reservation
+
+    @replaces(EC2Response, "run_instances")
+    def answer_run_instances(original: Any, self: Any) -> Any:
+        asked = self._get_param("InstanceMarketOptions.SpotOptions.MaxPrice")
+        token = launching.asked_price.set(float(asked) if asked else None)
+        try:
+            return original(self)
+        finally:
+            launching.asked_price.reset(token)
 
     @replaces(Instance, "start")
     def start(original: Any, self: Any) -> Any:

@@ -5,14 +5,19 @@ moto launches anything anywhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
 
-from deployer.localcloud.quotas import Quotas, quota_code
+from deployer.localcloud.offerings import exists, vcpus, zones_offering
+from deployer.localcloud.quotas import Quotas
+from deployer.localcloud.spot import open_requests, price
+
+# The most that a RunInstances offers for a spot instance: moto passes the kind of market on, and not the price.
+asked_price: ContextVar[float | None] = ContextVar("asked_price", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +29,7 @@ class Launch:
     instance_type: str
     count: int
     is_spot: bool
+    max_price: float | None = None  # USD per hour; None: up to the on-demand price
 
 
 def read_launch(backend: Any, count: int, options: dict[str, Any]) -> Launch:
@@ -43,50 +49,45 @@ def read_launch(backend: Any, count: int, options: dict[str, Any]) -> Launch:
         instance_type=instance_type,
         count=count,
         is_spot=bool(options.get("instance_market_options")) or options.get("lifecycle") == "spot",
+        max_price=asked_price.get(),
     )
 
 
 def require_offered(launch: Launch) -> None:
     """Raise EC2's error when the type does not exist, or is not offered in the zone."""
-    if launch.instance_type not in INSTANCE_TYPES:
+    if not exists(launch.instance_type):
         raise EC2ClientError("InvalidParameterValue", f"Invalid value '{launch.instance_type}' for InstanceType.")
     zones = zones_offering(launch.instance_type, launch.region)
     if launch.zone in zones:
         return
-    if not zones:
-        raise EC2ClientError(
-            "Unsupported",
-            "The requested configuration is currently not supported. Please check the documentation for supported "
-            "configurations.",
-        )
-    raise EC2ClientError(
-        "Unsupported",
-        f"Your requested instance type ({launch.instance_type}) is not supported in your requested Availability Zone "
-        f"({launch.zone}). Please retry your request by not specifying an Availability Zone or choosing "
-        f"{', '.join(zones)}.",
-    )
+    raise EC2ClientError("Unsupported", unsupported_words(launch.instance_type, launch.zone, zones))
 
 
 def require_quota(launch: Launch, backend: Any, quotas: Quotas) -> None:
-    """Raise EC2's error when the launch, with what runs already, is over the account's quota."""
-    code = quota_code(launch.instance_type, is_spot=launch.is_spot)
-    running = sum(
+    """Raise EC2's error when the launch, with what counts already, is over the account's quota."""
+    code = quotas.code_of(launch.instance_type, is_spot=launch.is_spot, region=launch.region)
+    used = sum(
         vcpus(instance.instance_type)
         for instance in backend.all_instances()
         if instance.state in {"pending", "running"}
-        and quota_code(instance.instance_type, is_spot=instance.lifecycle == "spot") == code
+        and quotas.code_of(instance.instance_type, is_spot=instance.lifecycle == "spot", region=launch.region) == code
     )
-    limit = quotas.value(code, region=launch.region)
-    if running + vcpus(launch.instance_type) * launch.count <= limit:
+    if launch.is_spot:
+        waiting = (request.launch_specification.instance_type for request in open_requests(backend))
+        used += sum(vcpus(name) for name in waiting if quotas.code_of(name, is_spot=True, region=launch.region) == code)
+    limit = quotas.limit(code, region=launch.region)
+    if used + vcpus(launch.instance_type) * launch.count <= limit:
         return
     if launch.is_spot:
         raise EC2ClientError("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded")
-    raise EC2ClientError(
-        "VcpuLimitExceeded",
-        f"You have requested more vCPU capacity than your current vCPU limit of {limit:.0f} allows for the instance "
-        "bucket that the specified instance type belongs to. Please visit "
-        "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.",
-    )
+    raise EC2ClientError("VcpuLimitExceeded", vcpu_limit_words(limit))
+
+
+def require_price(launch: Launch) -> None:
+    """Raise EC2's error when the most that is offered for a spot instance is below the market."""
+    market = price(launch.instance_type, launch.zone)
+    if launch.max_price is not None and launch.max_price < market:
+        raise EC2ClientError("SpotMaxPriceTooLow", price_too_low_words(launch.max_price, market))
 
 
 def complete_disks(image: Any, mappings: list[dict[str, Any]]) -> None:
@@ -106,13 +107,31 @@ def complete_disks(image: Any, mappings: list[dict[str, Any]]) -> None:
             )
 
 
-def vcpus(instance_type: str) -> int:
-    """Return the vCPUs of a type."""
-    return int(INSTANCE_TYPES[instance_type]["VCpuInfo"]["DefaultVCpus"]) if instance_type in INSTANCE_TYPES else 1
+def unsupported_words(instance_type: str, zone: str, zones: Sequence[str]) -> str:
+    """Return what EC2 says when `zone` does not offer the type, and `zones` do."""
+    if not zones:
+        return (
+            "The requested configuration is currently not supported. Please check the documentation for supported "
+            "configurations."
+        )
+    return (
+        f"Your requested instance type ({instance_type}) is not supported in your requested Availability Zone "
+        f"({zone}). Please retry your request by not specifying an Availability Zone or choosing {', '.join(zones)}."
+    )
 
 
-@cache  # moto keeps some thousand offerings for each region in a list, and `check` asks about many types at once
-def zones_offering(instance_type: str, region: str) -> tuple[str, ...]:
-    """Return the zones of a region that offer a type, in order."""
-    offerings = INSTANCE_TYPE_OFFERINGS["availability-zone"].get(region, [])
-    return tuple(sorted(item["Location"] for item in offerings if item["InstanceType"] == instance_type))
+def vcpu_limit_words(limit: float) -> str:
+    """Return what EC2 says when a launch is over the account's vCPU quota."""
+    return (
+        f"You have requested more vCPU capacity than your current vCPU limit of {limit:.0f} allows for the instance "
+        "bucket that the specified instance type belongs to. Please visit "
+        "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."
+    )
+
+
+def price_too_low_words(offered: float, market: float) -> str:
+    """Return what EC2 says when a spot price is below the market."""
+    return (
+        f"Your Spot request price of {offered:g} is lower than the minimum required Spot request fulfillment price of "
+        f"{market:.4f}."
+    )

@@ -18,7 +18,7 @@ from moto.core.responses import ActionResult, BaseResponse
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
 
 from deployer.aws.prices import TABLE_DATE, TABLE_REGION, known_gpu_types, table_price
-from deployer.localcloud.launching import zones_offering
+from deployer.localcloud.offerings import zones_offering
 from deployer.localcloud.services import register
 
 # The Price List has endpoints nowhere else (AWS Price List Query API, "Endpoints"; read 2026-11-20).

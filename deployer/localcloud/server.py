@@ -17,11 +17,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from deployer.localcloud import cloud9, guard, images, instances, pricing, repairs, service_quotas, spot
+from deployer.localcloud import cloud9, guard, images, instances, pricing, regions, repairs, service_quotas, spot
 from deployer.localcloud.admin import PREFIX, Admin
+from deployer.localcloud.fault_words import words
 from deployer.localcloud.faults import Call, Faults
 from deployer.localcloud.hosts import LOOPBACK, Hosts
 from deployer.localcloud.processes import start_time
+from deployer.localcloud.quota_requests import QuotaRequests
 from deployer.localcloud.quotas import Quotas
 from deployer.localcloud.request_log import RequestLog
 from deployer.localcloud.targets import locate
@@ -80,10 +82,15 @@ class LocalCloud:
     def _answer_aws(self, request: Request, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if self._admin.faults.latency_ms:
             time.sleep(self._admin.faults.latency_ms / 1000)
+        refusal = regions.refuse_disabled(request)
+        if refusal is not None:
+            return send(refusal, environ, start_response)
         call = locate(request)
         fault = self._admin.faults.take(call)
         if fault is not None:
-            answer = error(request, status=fault.http_status(), code=fault.code, message=fault.text(call))
+            answer = error(
+                request, status=fault.http_status(), code=fault.code, message=words(fault, call, self._admin.faults)
+            )
             return send(answer, environ, start_response)
         if _is_unchecked_dry_run(request, call):
             message = "Request would have succeeded, but DryRun flag is set."
@@ -110,10 +117,12 @@ def serve(directory: Path, port: int) -> None:
     server = make_server(LOOPBACK, port, _starting, threaded=True, request_handler=Handler)
     endpoint = f"http://{LOOPBACK}:{server.server_port}"
     faults, quotas, hosts = Faults(), Quotas(), Hosts(directory, endpoint)
+    requests = QuotaRequests(quotas)
     machines = instances.Machines(hosts)
-    _extend_moto(machines, hosts, quotas)
+    _extend_moto(machines, hosts, quotas, requests)
     log = RequestLog(directory / "requests.log")
-    cloud = LocalCloud(Admin(faults=faults, quotas=quotas, hosts=hosts, machines=machines, started=began), log)
+    admin = Admin(faults=faults, quotas=quotas, quota_requests=requests, hosts=hosts, machines=machines, started=began)
+    cloud = LocalCloud(admin, log)
     server.app = cloud
     threading.Thread(target=server.serve_forever, args=[0.1], name="http", daemon=True).start()
     threading.Thread(target=cloud.warm_up, name="warm-up", daemon=True).start()
@@ -125,12 +134,13 @@ def serve(directory: Path, port: int) -> None:
     server.shutdown()
 
 
-def _extend_moto(machines: instances.Machines, hosts: Hosts, quotas: Quotas) -> None:
+def _extend_moto(machines: instances.Machines, hosts: Hosts, quotas: Quotas, requests: QuotaRequests) -> None:
+    regions.install()
     images.install()
     repairs.install()
     instances.install(machines, hosts, quotas)
     spot.install()
-    service_quotas.install(quotas)
+    service_quotas.install(quotas, requests)
     cloud9.install()
     pricing.install()
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
+from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
 from moto.ec2.models.spot_requests import SpotInstanceRequest
 from moto.ec2.responses import EC2Response
 from moto.ec2.utils import random_spot_request_id
 
-from deployer.localcloud.launching import vcpus, zones_offering
-from deployer.localcloud.patching import adds
+from deployer.localcloud.offerings import vcpus, zones_offering
+from deployer.localcloud.patching import adds, replaces
+from deployer.localcloud.regions import ALWAYS_ENABLED
 
 # USD per vCPU and hour: about 40 % of the on-demand price in us-east-1 (Price List API, 2026-07-20); a rehearsal needs
 # prices of the right size that differ between zones, not today's.
 PRICE_PER_VCPU = {"g4dn": 0.053, "g5": 0.1, "g5g": 0.042, "g6": 0.08, "g6e": 0.19, "p4d": 0.14, "p5": 0.22}
 OTHER_PRICE_PER_VCPU = 0.02
+
+SCORES_SHOWN = 10  # GetSpotPlacementScores answers the ten best
 
 
 class _Adopted(SpotInstanceRequest):
@@ -71,8 +76,41 @@ def close_request(instance: Any) -> None:
         request._status_code = "instance-terminated-by-user"
 
 
+def open_requests(backend: Any) -> list[Any]:
+    """Return the requests of a region that wait for an instance; they count against the quota as instances do."""
+    return [request for request in list(backend.spot_instance_requests.values()) if request.state == "open"]
+
+
 def install() -> None:
-    """Add the two spot questions that moto cannot answer."""
+    """Add the two spot questions that moto cannot answer, and requests that wait for a better price."""
+    _let_requests_wait()
+    _answer_prices()
+    _answer_scores()
+
+
+def _let_requests_wait() -> None:
+    @replaces(SpotInstanceRequest, "launch_instance")
+    def launch_instance(original: Any, self: Any) -> Any:
+        asked = self.launch_specification
+        zone = asked.availability_zone or f"{self.ec2_backend.region_name}a"
+        is_too_low = self.price and float(self.price) < price(asked.instance_type, zone)
+        return _NoInstance() if is_too_low else original(self)
+
+    @replaces(SpotInstanceRequest, "__init__")
+    def begin(original: Any, self: Any, *arguments: Any, **options: Any) -> None:
+        original(self, *arguments, **options)
+        if isinstance(self.instance, _NoInstance):
+            self.state, self._status_code = "open", "price-too-low"
+            self.status_message = f"Your Spot request price of {self.price} is lower than the market."
+
+
+class _NoInstance:
+    """What a waiting request has in the place of an instance."""
+
+    id = None
+
+
+def _answer_prices() -> None:
 
     @adds(EC2Response)
     def describe_spot_price_history(self: Any) -> ActionResult:
@@ -98,22 +136,39 @@ def install() -> None:
         ]
         return ActionResult({"SpotPriceHistory": history, "NextToken": ""})
 
+
+def _answer_scores() -> None:
     @adds(EC2Response)
     def get_spot_placement_scores(self: Any) -> ActionResult:
-        types = self._get_param("InstanceTypes", [])
-        regions = self._get_param("RegionNames", []) or [self.region]
-        if not self._get_param("SingleAvailabilityZone", False):
-            return ActionResult({"SpotPlacementScores": [{"Region": region, "Score": 9} for region in regions]})
-        scores = [
-            # AWS scores fewer than three types low.
-            {
-                "Region": self.region,
-                "AvailabilityZoneId": zone.zone_id,
-                "Score": (9 if len(types) > 2 else 3) - index % 2,
-            }
-            for index, zone in enumerate(self.ec2_backend.describe_availability_zones())
-        ]
-        return ActionResult({"SpotPlacementScores": scores})
+        types = tuple(self._get_param("InstanceTypes", []))
+        capacity = int(self._get_param("TargetCapacity") or 1)
+        regions = self._get_param("RegionNames", []) or sorted(ALWAYS_ENABLED)
+        if self._get_bool_param("SingleAvailabilityZone", False):
+            zones = [zone for region in regions for zone in RegionsAndZonesBackend.zones.get(region, [])]
+            scores: list[dict[str, Any]] = [
+                {"Region": zone.region_name, "AvailabilityZoneId": zone.zone_id, "Score": score(types, zone, capacity)}
+                for zone in zones
+                if any(zone.name in zones_offering(name, zone.region_name) for name in types)
+            ]
+        else:
+            scores = [
+                {"Region": region, "Score": max(score(types, zone, capacity) for zone in zones)}
+                for region in regions
+                if (zones := RegionsAndZonesBackend.zones.get(region, []))
+            ]
+        best = sorted(scores, key=lambda item: (-item["Score"], item["Region"], item.get("AvailabilityZoneId", "")))
+        return ActionResult({"SpotPlacementScores": best[:SCORES_SHOWN]})
+
+
+def score(types: tuple[str, ...], zone: Any, capacity: int) -> int:
+    """Return the emulated placement score of a zone, 1 to 10: stable, and different between zones.
+
+    As on AWS fewer than three types score low, and so does a large capacity.
+    """
+    offered = sum(zone.name in zones_offering(name, zone.region_name) for name in types)
+    luck = sha256(f"{zone.zone_id} {sorted(types)}".encode()).digest()[0] % 3
+    points = (9 if len(types) > 2 and offered == len(types) else 3 + offered) - luck - capacity // 10
+    return max(1, min(10, points)) if offered else 1
 
 
 def price(instance_type: str, zone: str) -> float:

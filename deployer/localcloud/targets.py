@@ -25,6 +25,7 @@ def locate(request: Request) -> Call:
         region=request.region,
         zone=zone,
         instance_type=instance_type,
+        is_spot=request.parameters.get("InstanceMarketOptions.MarketType") == "spot",
         is_dry_run=request.is_dry_run,
     )
 

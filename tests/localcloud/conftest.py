@@ -45,7 +45,10 @@ def control(local_cloud: daemon.RunningCloud) -> Iterator[ControlClient]:
     yield client
     client.clear_faults()
     for quota in QUOTAS:
-        client.set_quota(quota.code, quota.initial)
+        if quota.is_legacy:
+            client.unset_quota(quota.code)
+        else:
+            client.set_quota(quota.code, quota.initial)
 
 
 @pytest.fixture(scope="session")

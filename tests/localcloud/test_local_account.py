@@ -96,7 +96,7 @@ def test_quota_service_lists_defaults_and_takes_requests(aws: Aws) -> None:
         quotas.request_service_quota_increase(**wanted)
     history = quotas.list_requested_service_quota_change_history_by_quota(ServiceCode="ec2", QuotaCode="L-DB2E81BA")
 
-    assert len(listed) == len(set(listed)) == 18
+    assert len(listed) == len(set(listed)) == 19
     assert default == 0
     assert request["Status"] == "PENDING"
     assert [item["Id"] for item in history["RequestedQuotas"]] == [request["Id"]]

@@ -121,8 +121,8 @@ def test_quota_is_set_and_listed(run: Run) -> None:
     said = run("quota", "set", "L-DB2E81BA", "8").stdout
     listed = run("quota", "list", "--json").stdout
 
-    assert said == "Running On-Demand G and VT instances (L-DB2E81BA): 8 vCPUs in every region.\n"
-    values: dict[str, Any] = {item["code"]: item["vcpus"] for item in json.loads(listed)["quotas"]}
+    assert said == "Running On-Demand G and VT instances (L-DB2E81BA): 8 in every region.\n"
+    values: dict[str, Any] = {item["code"]: item["value"] for item in json.loads(listed)["quotas"]}
     assert (values["L-DB2E81BA"], values["L-417A185B"]) == (8, 64)
 
 

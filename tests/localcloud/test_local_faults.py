@@ -173,7 +173,7 @@ def test_latency_delays_every_answer_until_cleared(aws: Aws, control: ControlCli
         ({"action": "RunInstances", "code": ""}, "code"),
         ({"action": "RunInstances", "code": "X", "times": -1}, "times"),
         ({"action": "RunInstances", "code": "X", "status": 200}, "200"),
-        ({"action": "RunInstances", "code": "X", "region": "us-east-1"}, "region"),
+        ({"action": "RunInstances", "code": "X", "place": "us-east-1"}, "place"),
         ({"action": "RunInstances"}, "code"),
     ],
 )
