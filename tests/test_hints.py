@@ -36,6 +36,26 @@ def test_advice_carries_the_flags_of_the_group(flags: list[str], expected: str) 
         assert as_typed("Run `deployer up`, then deployer logs -f JOB; not `deployer local stop`.") == expected
 
 
+@pytest.mark.parametrize(
+    ("flags", "regions", "expected"),
+    [
+        (["--region", "eu-west-1"], [], "deployer --region eu-west-1 up"),
+        ([], ["eu-west-1"], "deployer --region eu-west-1 up"),
+        # Several were compared: which of them to take is said beside the advice, not in it.
+        ([], ["eu-west-1", "us-east-1"], "deployer up"),
+        (["--region", "eu-west-1,us-east-1"], [], "deployer up"),
+        (["--region", "all"], [], "deployer up"),
+        ([], ["all"], "deployer up"),
+    ],
+)
+def test_advice_carries_the_region_that_was_looked_at(flags: list[str], regions: list[str], expected: str) -> None:
+    group = cli.cli.make_context("deployer", [*flags, "check"])
+
+    with click.Context(click.Command("check"), parent=group) as context:
+        context.params = {"regions": tuple(regions)}
+        assert as_typed("deployer up") == expected
+
+
 def test_advice_outside_of_a_command_is_left_alone() -> None:
     assert as_typed("Run `deployer up`.") == "Run `deployer up`."
 

@@ -36,7 +36,8 @@ def can_launch(findings: Iterable[Finding]) -> bool:
 
 def unknown(check_name: str, subject: str, fact: Unknown, instance_type: str = "") -> Finding:
     """Return the warning for what AWS did not tell."""
-    hint = allow(fact.permission) or (fact.error.hint if fact.error else "")
+    # What AWS said knows best who can help: a missing permission, or a policy of the whole organisation.
+    hint = (fact.error.hint if fact.error else "") or allow(fact.permission)
     message = f"{subject} could not be read: {fact.reason}"
     return Finding(check_name, Level.WARNING, message, hint, instance_type)
 
