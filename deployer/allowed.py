@@ -10,7 +10,13 @@ from typing import Any
 
 NAME_PATTERN = re.compile(r"[a-z][a-z0-9-]{0,18}[a-z0-9]")
 ZONE_PATTERN = re.compile(r"[a-z]{2}(-[a-z]+)+-\d[a-z]")
+ZONE_ID_PATTERN = re.compile(r"[a-z]{3,6}\d-az\d")
 BUCKET_PATTERN = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# What IAM takes for a pattern or a variable is left out: the role is to read this prefix and nothing else.
+FOLDER_PATTERN = re.compile(r"[^*?$\\\x00-\x1f\x7f]{1,512}")
+S3_SCHEME = "s3://"
+# What was meant for an address: another scheme, "S3://", one slash too few.
+URL_PATTERN = re.compile(r"(https?|s3[an]?|arn|gs):", re.IGNORECASE)
 WIDEST_PREFIX = 8  # as terraform/modules/network
 TYPE_PATTERN = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
 
@@ -31,7 +37,9 @@ def check_region(value: str) -> str | None:
 
 
 def check_zone(value: str) -> str | None:
-    return None if not value or ZONE_PATTERN.fullmatch(value) else 'must be empty or look like "us-east-1a"'
+    if not value or ZONE_PATTERN.fullmatch(value) or ZONE_ID_PATTERN.fullmatch(value):
+        return None
+    return 'must be empty or look like "us-east-1a", or like the id of a zone, "use1-az4"'
 
 
 def check_types(value: tuple[str, ...]) -> str | None:
@@ -62,6 +70,26 @@ def check_bucket(value: str) -> str | None:
     if not value or (BUCKET_PATTERN.fullmatch(value) and ".." not in value):
         return None
     return "must be empty or the name of a bucket: 3 to 63 lower-case letters, digits, hyphens and dots"
+
+
+def check_data_path(value: str) -> str | None:
+    if not is_s3(value):
+        return 'must be a folder, or look like "s3://my-bucket/images"' if URL_PATTERN.match(value) else None
+    bucket, _, folder = value.removeprefix(S3_SCHEME).partition("/")
+    if not bucket or check_bucket(bucket):
+        return 'must look like "s3://my-bucket/images", with a name of 3 to 63 lower-case letters, digits, - and .'
+    parts = folder.removesuffix("/").split("/")
+    if not folder or (FOLDER_PATTERN.fullmatch(folder) and not {"", ".", ".."} & set(parts)):
+        return None
+    return (
+        "must name one folder of the bucket, without * ? $ or a backslash and without empty parts: the instance gets "
+        "the right to read just what begins so"
+    )
+
+
+def is_s3(path: str) -> bool:
+    """Tell an address on S3 from a folder on this machine."""
+    return path.startswith(S3_SCHEME)
 
 
 def between(low: float, high: float) -> Callable[[Any], str | None]:

@@ -35,10 +35,16 @@ def _key(default: Any, description: str, check: Callable[[Any], str | None] | No
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Where the images and their labels are, relative to deployer.toml."""
+    """Where the images and their labels are: relative to deployer.toml, or on S3 already."""
 
-    path: str = _key("", "folder of the images; empty: the project folder itself")
-    targets: str = _key("", "table with the labels (CSV or TSV); empty: found in the folder, or one folder per class")
+    path: str = _key(
+        "", "folder of the images, or s3://bucket/folder; empty: the project folder itself", allowed.check_data_path
+    )
+    targets: str = _key(
+        "",
+        "table with the labels (CSV or TSV), with images on S3 relative to path; "
+        "empty: found in the folder, or one folder per class",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +74,9 @@ class Config:
     name: str = _key("demo", "name of the deployment, on every resource as a tag", allowed.check_name)
     cloud: str = _key("aws", '"aws", or "local" for a rehearsal on this machine', allowed.one_of("aws", "local"))
     region: str = _key("us-east-1", "AWS region", allowed.check_region)
-    availability_zone: str = _key("", "zone to insist on; empty: the first one that can", allowed.check_zone)
+    availability_zone: str = _key(
+        "", "zone to insist on, by name or id; empty: the first one that can", allowed.check_zone
+    )
     instance_type: tuple[str, ...] = _key(
         ("g4dn.xlarge", "g5.xlarge", "g6.xlarge"), "GPU instance types, tried in this order", allowed.check_types
     )
@@ -100,8 +108,16 @@ class Config:
 
     @property
     def data_directory(self) -> Path:
-        """The folder of the images."""
-        return (self.project / self.data.path).resolve()
+        """The folder of the images on this machine; the project where they are on S3."""
+        return self.project if self.data_bucket else (self.project / self.data.path).resolve()
+
+    @property
+    def data_bucket(self) -> tuple[str, str] | None:
+        """The bucket with the images and what their keys begin with ("" or "folder/"); None for a folder here."""
+        if not allowed.is_s3(self.data.path):
+            return None
+        bucket, _, folder = self.data.path.removeprefix(allowed.S3_SCHEME).partition("/")
+        return bucket, f"{folder.rstrip('/')}/" if folder.strip("/") else ""
 
     @property
     def runs_directory(self) -> Path:
@@ -259,9 +275,16 @@ def _build(values: Mapping[str, Any], *, project: Path, file: Path | None) -> Co
         inner = {key.partition(".")[2]: value for key, value in values.items() if key.startswith(section + ".")}
         top[section] = kind(**inner)
     config = Config(project=project, file=file, **top)
-    if config.availability_zone and not config.availability_zone.startswith(config.region):
+    # An id does not spell its region; the account's own zones decide, when they are asked.
+    is_name = allowed.ZONE_PATTERN.fullmatch(config.availability_zone)
+    if is_name and not config.availability_zone.startswith(config.region):
         raise ConfigError(
             f'availability_zone = "{config.availability_zone}" is not in region "{config.region}".',
             hint=f"Set region to {config.availability_zone[:-1]}, or leave availability_zone empty.",
+        )
+    if config.data_bucket and (config.data.targets.startswith("/") or "//" in config.data.targets):
+        raise ConfigError(
+            f'data.targets = "{config.data.targets}" must be relative to data.path = "{config.data.path}".',
+            hint='Put the table beside the images on S3, and set targets to its name there, e.g. "targets.csv".',
         )
     return config

@@ -37,6 +37,24 @@ def test_sections_come_from_file_and_environment(project: Path) -> None:
     assert loaded.data.targets == "t.csv"
 
 
+@pytest.mark.parametrize(
+    ("path", "bucket"),
+    [
+        ("s3://reef", ("reef", "")),
+        ("s3://reef/", ("reef", "")),
+        ("s3://reef/2026/frames", ("reef", "2026/frames/")),
+        ("s3://reef.example/my frames/", ("reef.example", "my frames/")),
+        ("frames", None),
+        ("", None),
+    ],
+)
+def test_images_are_in_a_folder_or_in_a_bucket(path: str, bucket: tuple[str, str] | None, project: Path) -> None:
+    loaded = load(environment={"DEPLOYER_DATA_PATH": path})
+
+    assert loaded.data_bucket == bucket
+    assert loaded.data_directory == (project if bucket else project / path)
+
+
 def test_project_is_the_folder_of_the_file(project: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "else where"
     elsewhere.mkdir()
@@ -62,10 +80,20 @@ def test_project_is_the_folder_of_the_file(project: Path, tmp_path: Path) -> Non
         ('cloud = "azure"', 'must be "aws" or "local"', ""),
         ('cloud = "locl"', 'did you mean "local"', ""),
         ('[state]\nbucket = "Fish_State"', "the name of a bucket", ""),
+        ('[data]\npath = "s3://"', 'data.path = "s3://" .* must look like "s3://my-bucket/images"', ""),
+        ('[data]\npath = "s3://Reef/x"', "lower-case letters", ""),
+        ('[data]\npath = "S3://reef"', 'must be a folder, or look like "s3://', ""),
+        ('[data]\npath = "https://reef.s3.amazonaws.com/x"', 'must be a folder, or look like "s3://', ""),
+        ('[data]\npath = "s3://reef/*.jpg"', "must name one folder of the bucket", ""),
+        ('[data]\npath = "s3://reef//x"', "must name one folder of the bucket", ""),
+        ('[data]\npath = "s3://reef/../b"', "must name one folder of the bucket", ""),
+        ('[data]\npath = "s3://reef"\ntargets = "/t.csv"', "must be relative to data.path", "beside the images"),
         ('region = "us-east-1a"', "belongs in availability_zone", ""),
         ('availability_zone = "us-west-2a"', 'is not in region "us-east-1"', "Set region to us-west-2"),
         ("instance_type = []", "at least one instance type", ""),
         ('instance_type = ["g4dn"]', "must look like", ""),
+        ('instance_type = ["G4DN.xlarge"]', 'did you mean "g4dn.xlarge"', ""),
+        ("max_price = -1", "must be between 0 and 1000", ""),
         ("instance_type = [1]", "must be text or a list of texts", ""),
         ('allowed_cidr = "0.0.0.0/0"', "SSH is not for everyone", ""),
         ('allowed_cidr = "home"', "IPv4 block", ""),
@@ -106,6 +134,11 @@ def test_unknown_variable_is_refused_with_a_suggestion(project: Path) -> None:
 def test_bad_flag_is_named_as_it_was_typed(project: Path) -> None:
     with pytest.raises(ConfigError, match='"nowhere" in --zone must be'):
         load(environment={}, flags={"availability_zone": "nowhere"})
+
+
+@pytest.mark.parametrize("zone", ["us-east-1a", "use1-az4", "apse2-az1"])
+def test_zone_is_a_name_of_the_region_or_the_id_of_any_zone(zone: str, project: Path) -> None:
+    assert load(environment={}, flags={"availability_zone": zone}).availability_zone == zone
 
 
 def test_job_variables_are_not_configuration(project: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from deployer.aws.session import Session, aws_errors
@@ -16,6 +18,9 @@ MIB = 1024**2
 # Larger streams go in parts: S3 takes no more than 5 GiB in one request and 10,000 parts of an object.
 MULTIPART_THRESHOLD = 80 * MIB
 PART_BYTES = 16 * MIB
+
+# Folders whose first 1,000 objects are counted for an estimate; fewer than a session's connections.
+LOCATE_FOLDERS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +35,11 @@ class S3Object:
 
 @dataclass(frozen=True, kw_only=True)
 class DataLocation:
-    """Where the images are on S3, and how much they are; `is_complete` is False where counting stopped early."""
+    """Where the images are on S3, and how much they are; `region` is empty where AWS did not tell.
+
+    `is_complete` is False where counting stopped early: then it is at least so much. `denied` is the IAM action that
+    was missing, and nothing was counted without it.
+    """
 
     bucket: str
     prefix: str
@@ -38,6 +47,7 @@ class DataLocation:
     objects: int
     size: int
     is_complete: bool = True
+    denied: str = ""
 
 
 def bucket_exists(session: Session, bucket: str) -> bool:
@@ -69,6 +79,37 @@ def bucket_region(session: Session, bucket: str) -> str:
         place = session.client("s3").get_bucket_location(Bucket=bucket)["LocationConstraint"]
     # The API's own history: nothing means us-east-1, "EU" is the first European region.
     return {"": "us-east-1", "EU": "eu-west-1"}.get(place or "", place or "")
+
+
+def locate(session: Session, bucket: str, prefix: str, *, suffixes: Collection[str] = ()) -> DataLocation:
+    """Return where a bucket is, and how much lies under `prefix` with one of `suffixes` (all, where none is given).
+
+    Takes as long as two calls: the region beside the first page of the folder, then a page of each of its folders, all
+    at once. Raises AwsError: there is no such bucket (NoSuchBucket), or no answer.
+    """
+    pages: list[Any] = []
+    denied = ""
+    with ThreadPoolExecutor(1 + LOCATE_FOLDERS) as pool, aws_errors("s3:ListBucket", region=session.region):
+        place = pool.submit(_find_region, session, bucket)
+        try:
+            pages = _first_pages(session, bucket, prefix, pool)
+        except AccessDenied as error:
+            denied = error.operation
+        except AwsError as error:
+            if error.code != "NoSuchBucket":
+                raise
+        region = place.result()
+    found = [item for page in pages for item in page.get("Contents", []) if _ends_with(item["Key"], suffixes)]
+    is_cut = any(page.get("IsTruncated") for page in pages) or len(pages) - 1 < len(_folders(pages))
+    return DataLocation(
+        bucket=bucket,
+        prefix=prefix,
+        region=region,
+        objects=len(found),
+        size=sum(item["Size"] for item in found),
+        is_complete=not (denied or is_cut),
+        denied=denied,
+    )
 
 
 def list_objects(session: Session, bucket: str, prefix: str = "") -> list[S3Object]:
@@ -122,6 +163,46 @@ def upload_stream(
     )
     with aws_errors("s3:PutObject", region=session.region):
         session.client("s3").upload_fileobj(stream, bucket, key, Callback=on_bytes, Config=config)
+
+
+def _find_region(session: Session, bucket: str) -> str:
+    """Return the region of any bucket, which S3 tells even those who may not use it; "" where it does not."""
+    from botocore.exceptions import ClientError
+
+    try:
+        answer = session.client("s3").head_bucket(Bucket=bucket)
+    except ClientError as error:
+        if _code(error) in {"404", "NoSuchBucket", "NotFound"}:
+            raise AwsError(
+                f"There is no bucket {bucket}.",
+                hint="Correct path under [data] in deployer.toml: `aws s3 ls` lists the buckets of the account.",
+                code="NoSuchBucket",
+                operation="s3:ListBucket",
+            ) from error
+        headers: dict[str, str] = error.response["ResponseMetadata"]["HTTPHeaders"]
+        if _code(error) in {"403", "AccessDenied", "Forbidden"}:
+            return headers.get("x-amz-bucket-region", "")
+        raise
+    return str(answer.get("BucketRegion", ""))
+
+
+def _first_pages(session: Session, bucket: str, prefix: str, pool: ThreadPoolExecutor) -> list[Any]:
+    """Return the first page of a folder, then the first page of each of its folders."""
+
+    def list_page(**options: str) -> Any:
+        with aws_errors("s3:ListBucket", region=session.region):
+            return session.client("s3").list_objects_v2(Bucket=bucket, **options)
+
+    first = list_page(Prefix=prefix, Delimiter="/")
+    return [first, *pool.map(lambda folder: list_page(Prefix=folder), _folders([first])[:LOCATE_FOLDERS])]
+
+
+def _folders(pages: list[Any]) -> list[str]:
+    return [folder["Prefix"] for page in pages[:1] for folder in page.get("CommonPrefixes", [])]
+
+
+def _ends_with(key: str, suffixes: Collection[str]) -> bool:
+    return not suffixes or PurePosixPath(key).suffix.lower() in suffixes
 
 
 def _code(error: Any) -> str:

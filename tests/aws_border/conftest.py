@@ -43,18 +43,17 @@ Refuse = Callable[..., Session]
 
 @pytest.fixture
 def refuse(credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Refuse]:
-    """Return a session whose every call is answered with this error, in EC2's form."""
+    """Return a session whose every call is answered with this error, in EC2's form, or S3's for what is read."""
     servers = []
 
     def start(code: str, *, status: int = 400, message: str = "Because.") -> Session:
-        body = (
-            f"<?xml version='1.0'?><Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error>"
-            "</Errors><RequestID>0</RequestID></Response>"
-        ).encode()
+        error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        for_ec2 = f"<?xml version='1.0'?><Response><Errors>{error}</Errors><RequestID>0</RequestID></Response>"
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = (for_ec2 if self.command == "POST" else error).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

@@ -64,6 +64,65 @@ def test_objects_are_listed_over_all_pages(session: Session, bucket: str, monkey
     assert [(item.key, item.size) for item in found] == [(f"a/{number}", 3) for number in range(1, 6)]
 
 
+def test_data_is_located_and_counted_below_its_folders(session: Session, bucket: str) -> None:
+    for key in (
+        "reef/targets.csv",
+        "reef/cat/1.jpg",
+        "reef/cat/2.JPG",
+        "reef/dog/1.jpg",
+        "reef/dog/notes.txt",
+        "r.jpg",
+    ):
+        s3.put_bytes(session, bucket, key, key.encode())
+
+    found = s3.locate(session, bucket, "reef/", suffixes={".jpg", ".csv"})
+
+    assert (found.region, found.objects, found.is_complete, found.denied) == ("us-east-1", 4, True, "")
+    assert found.size == sum(map(len, ("reef/targets.csv", "reef/cat/1.jpg", "reef/cat/2.JPG", "reef/dog/1.jpg")))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [f"reef/{number}.jpg" for number in range(4)],
+        [f"reef/cat/{number}.jpg" for number in range(4)],
+        [f"reef/{number}/1.jpg" for number in range(3)],
+    ],
+)
+def test_data_beyond_the_first_pages_is_at_least_so_much(
+    session: Session, bucket: str, monkeypatch: pytest.MonkeyPatch, keys: list[str]
+) -> None:
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "3")  # moto runs in this process
+    monkeypatch.setattr(s3, "LOCATE_FOLDERS", 2)
+    for key in keys:
+        s3.put_bytes(session, bucket, key, b"12345")
+
+    found = s3.locate(session, bucket, "reef/")
+
+    assert 2 <= found.objects <= 3
+    assert (found.size, found.is_complete) == (5 * found.objects, False)
+
+
+def test_data_in_another_region_says_which(session: Session) -> None:
+    place = {"LocationConstraint": "eu-west-1"}
+    session.client("s3", region="eu-west-1").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
+
+    assert s3.locate(session, BUCKET, "").region == "eu-west-1"
+
+
+def test_data_in_a_bucket_that_is_not_there_names_the_key_to_correct(session: Session) -> None:
+    with pytest.raises(AwsError, match=f"There is no bucket {BUCKET}") as caught:
+        s3.locate(session, BUCKET, "")
+
+    assert (caught.value.code, "path under [data]" in caught.value.hint) == ("NoSuchBucket", True)
+
+
+def test_data_that_may_not_be_listed_names_the_permission(refuse: Callable[..., Session]) -> None:
+    found = s3.locate(refuse("AccessDenied", status=403), BUCKET, "reef/")
+
+    assert (found.denied, found.objects, found.is_complete) == ("s3:ListBucket", 0, False)
+
+
 @pytest.mark.parametrize("size", [0, 1000, 11 * s3.MIB])
 def test_streams_of_any_size_arrive_whole(
     session: Session, bucket: str, monkeypatch: pytest.MonkeyPatch, size: int

@@ -102,6 +102,7 @@ CASES: Mapping[str, Case] = {
     ),
     "s3.bucket_exists": Case(lambda aws: s3.bucket_exists(aws, "demo")),
     "s3.bucket_region": Case(lambda aws: s3.bucket_region(aws, "demo")),
+    "s3.locate": Case(lambda aws: s3.locate(aws, "demo", "reef/")),
     "s3.list_objects": Case(lambda aws: s3.list_objects(aws, "demo", "data/")),
     "s3.get_bytes": Case(lambda aws: s3.get_bytes(aws, "demo", "data/manifest.json")),
     "s3.put_bytes": Case(lambda aws: s3.put_bytes(aws, "demo", "a", b"b", content_type="text/plain")),
