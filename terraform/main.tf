@@ -43,6 +43,7 @@ module "gpu_instance" {
   allow_cpu_instance = var.allow_cpu_instance
   node_count         = var.node_count
   spot               = var.spot
+  spot_max_price     = var.spot_max_price
   ami_id             = var.ami_id
   user_data          = var.user_data
   root_volume_gb     = var.root_volume_gb

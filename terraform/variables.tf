@@ -79,6 +79,12 @@ variable "spot" {
   default     = false
 }
 
+variable "spot_max_price" {
+  description = "USD per hour that a spot instance may cost at most; 0 for no more than on demand."
+  type        = number
+  default     = 0
+}
+
 variable "allow_cpu_instance" {
   description = "Accept an instance type without a GPU, for a trial run."
   type        = bool

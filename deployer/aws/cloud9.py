@@ -32,9 +32,14 @@ def environments(session: Session, name: str) -> list[str]:
     return found
 
 
-def is_open(session: Session) -> bool:
-    """Tell whether this account may use Cloud9 in this region. Raises AccessDenied where the caller may not ask."""
-    return _ids(session) is not None
+def access(session: Session) -> Cloud9Access:
+    """Tell whether this account can have an environment in this region.
+
+    Raises AccessDenied, naming the action, where these credentials may not ask: that says nothing of the account.
+    """
+    if session.region not in _regions():
+        return Cloud9Access.NO_SERVICE
+    return Cloud9Access.CLOSED if _ids(session) is None else Cloud9Access.OPEN
 
 
 def _ids(session: Session) -> list[str] | None:

@@ -122,6 +122,11 @@ def translate(error: Exception, operation: str, region: str) -> AwsError | None:
     return None
 
 
+def launch_error(code: str, message: str, *, instance_type: str, spot: bool, region: str, zone: str) -> AwsError:
+    """Return our error for a launch that AWS refused, told by Terraform in its own words."""
+    return _translate_answer({"Error": {"Code": code, "Message": message}}, "ec2:RunInstances", region)
+
+
 def _translate_answer(response: Any, operation: str, region: str) -> AwsError:
     """Return our error for an error that AWS answered."""
     code = str(response.get("Error", {}).get("Code", ""))

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from deployer import cost, placement, preflight
-from deployer.aws import prices
+from deployer import cost, preflight
+from deployer.aws import ec2, prices
 from deployer.aws.session import Session
-from deployer.aws.translation import THROTTLE_CODES
 from deployer.config import Config
 from deployer.deployment import record as records
+from deployer.deployment.launch import Launch, Launched
 from deployer.deployment.mend import initialise, mend, settle
 from deployer.deployment.reach import make_reachable
 from deployer.deployment.record import Node, Record
-from deployer.deployment.reporter import Reporter, Step
+from deployer.deployment.reporter import Reporter
 from deployer.deployment.survey import Survey, survey
-from deployer.deployment.variables import price, tf_variables
-from deployer.errors import Busy, Interrupted, NoCapacity, PreflightFailed, TerraformError
+from deployer.deployment.variables import has_cloud9, price, tf_variables
+from deployer.errors import AwsError, Busy, Interrupted, PreflightFailed, TerraformError
 from deployer.placement import Candidate
-from deployer.preflight import Finding
-from deployer.terraform import Change, Progress, Terraform
+from deployer.preflight import Finding, Unknown
+from deployer.terraform import Change, Terraform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,17 +67,20 @@ def plan_up(config: Config, session: Session, reporter: Reporter, *, preview: bo
     candidates = _keep_running(found, session, reporter) or found.candidates
     if not candidates:
         raise PreflightFailed(_why_not(found.findings), hint=_what_helps(found.findings))
-    hourly = price(config, candidates[0])
+    hourly = price(config, candidates[0], has_cloud9=has_cloud9(found.facts))
     plan = UpPlan(config=config, survey=found, candidates=tuple(candidates), cost=hourly)
     if not preview:
         return plan
     with reporter.step("Asking Terraform what it would change"):
-        changes = terraform.plan(tf_variables(config, found.facts.account, candidates[0], session, terraform, reporter))
-    return UpPlan(config=config, survey=found, candidates=plan.candidates, cost=hourly, changes=changes)
+        changes = terraform.plan(tf_variables(config, found.facts, candidates[0], session, terraform))
+    return replace(plan, changes=changes)
 
 
-def up(plan: UpPlan, session: Session, reporter: Reporter) -> UpResult:
-    """Carry out the plan: apply, then wait for SSH and a machine that can train. Raises what stopped it."""
+def up(plan: UpPlan, session: Session, reporter: Reporter, *, wait_seconds: float = 0.0) -> UpResult:
+    """Carry out the plan: apply, then wait for SSH and a machine that can train. Raises what stopped it.
+
+    Where no candidate can be had, go on trying for `wait_seconds`.
+    """
     started = time.monotonic()
     config = plan.config
     terraform = Terraform(
@@ -89,21 +91,18 @@ def up(plan: UpPlan, session: Session, reporter: Reporter) -> UpResult:
         with records.unfinished(config) as cut_short:
             if cut_short:
                 mend(config, plan.survey.facts.account, terraform, session, reporter)
-            candidate, outputs, changed = _apply(plan, terraform, session, reporter)
-        record = _remember(plan, candidate, outputs, reporter)
+            launched = _launch(plan, terraform, session, reporter, wait_seconds)
+        record = _remember(plan, launched, reporter)
         record = make_reachable(config, record, session, reporter)
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted("Interrupted: " + _what_exists(terraform, config), hint=_AFTER_INTERRUPT) from None
-    except TerraformError:
+    except (TerraformError, AwsError):
         reporter.warn(f"It stopped on the way: {_what_exists(terraform, config)} {_AFTER_INTERRUPT}")
         raise
     records.write(config, record)
-    return UpResult(record=record, changed=changed, seconds=time.monotonic() - started)
+    return UpResult(record=record, changed=launched.changed, seconds=time.monotonic() - started)
 
 
-# The provider that launches gives up after two attempts, so that a zone without capacity answers at once; patience with
-# throttling is therefore ours.
-THROTTLE_PAUSES_SECONDS = (2, 5, 10, 20, 40)
 _AFTER_INTERRUPT = "`deployer up` completes it; `deployer down` removes it."
 
 
@@ -126,13 +125,15 @@ def _keep_running(found: Survey, session: Session, reporter: Reporter) -> tuple[
         f"{kept.id} already runs as {kept.instance_type} in {kept.availability_zone} and stays so; "
         "to change that, run `deployer down` first."
     )
+    zones = found.facts.zones
+    zone = None if isinstance(zones, Unknown) else ec2.find_zone(zones, kept.availability_zone)
     known = {} if kept.is_spot else prices.on_demand_prices(session, [kept.instance_type])
     price = known.get(kept.instance_type)
     return (
         Candidate(
             instance_type=kept.instance_type,
             availability_zone=kept.availability_zone,
-            zone_id="",
+            zone_id=zone.id if zone else "",
             image=found.candidates[0].image,
             usd_per_hour=price.usd_per_hour if price else None,
             price_source=f"{price.source}, {price.as_of}" if price else "",
@@ -140,57 +141,15 @@ def _keep_running(found: Survey, session: Session, reporter: Reporter) -> tuple[
     )
 
 
-def _apply(
-    plan: UpPlan, terraform: Terraform, session: Session, reporter: Reporter
-) -> tuple[Candidate, dict[str, Any], int]:
-    """Apply for one candidate after the other until one has capacity."""
-    config = plan.config
-    left: Sequence[Candidate] = plan.candidates
-    refused: list[str] = []
-    pauses = iter(THROTTLE_PAUSES_SECONDS)
-    while left:
-        candidate = left[0]
-        where = f"{candidate.instance_type} in {candidate.availability_zone}"
-        changed = 0
-
-        def follow(step: Step) -> Callable[[Progress], None]:
-            def show(progress: Progress) -> None:
-                nonlocal changed
-                changed = progress.done
-                text = f"{progress.address} ({progress.seconds:.0f} s)" if progress.address else "planning"
-                step.progress(progress.done, progress.total, text)
-
-            return show
-
-        variables = tf_variables(config, plan.survey.facts.account, candidate, session, terraform, reporter)
-        try:
-            with reporter.step(f"Terraform apply: {where}") as step:
-                outputs = terraform.apply(variables, follow(step))
-            return candidate, outputs, changed
-        except TerraformError as error:
-            pause = next(pauses, None) if error.code in THROTTLE_CODES else None
-            if pause is not None:
-                reporter.warn(f"AWS answers {error.code}: it gets too many requests. Again in {pause} s.")
-                time.sleep(pause)
-                continue
-            if not error.code:
-                raise
-            refused.append(f"{where}: {error.code}")
-            rest = placement.remaining(left, candidate, error.code)
-            if not rest and error.code not in placement.ZONE_CODES | placement.VCPU_QUOTA_CODES:
-                raise
-            if rest:
-                reporter.warn(f"{where}: {error.code}. Trying {rest[0].instance_type} in {rest[0].availability_zone}.")
-            left = rest
-    raise NoCapacity(
-        f"No candidate could be launched: {'; '.join(refused)}. So far {_what_exists(terraform, config)}",
-        hint="Try again later, add another --instance-type, or choose another --region. The next `deployer up` uses "
-        "what was made; `deployer down` removes it.",
-    )
+def _launch(plan: UpPlan, terraform: Terraform, session: Session, reporter: Reporter, wait_seconds: float) -> Launched:
+    variables = tf_variables(plan.config, plan.survey.facts, plan.candidates[0], session, terraform)
+    account = plan.survey.facts.account
+    launch = Launch(plan.config, account, variables, terraform, reporter, keeps_machines=plan.running)
+    return launch.run(plan.candidates, wait_seconds=wait_seconds)
 
 
-def _remember(plan: UpPlan, candidate: Candidate, outputs: dict[str, Any], reporter: Reporter) -> Record:
-    config = plan.config
+def _remember(plan: UpPlan, launched: Launched, reporter: Reporter) -> Record:
+    config, candidate, outputs = plan.config, launched.candidate, launched.outputs
     many = len(outputs["instance_ids"]) > 1
     nodes = tuple(
         Node(
@@ -226,7 +185,7 @@ def _remember(plan: UpPlan, candidate: Candidate, outputs: dict[str, Any], repor
         user=config.ssh_user or candidate.image.user,
         pythons=(candidate.image.python, "python3"),
         spot=config.spot,
-        usd_per_hour=price(config, candidate).total,
+        usd_per_hour=price(config, candidate, has_cloud9=launched.has_cloud9).total,
         created=created,
         max_hours=max_hours,
         project=str(config.project),

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from deployer.deployment.jobs import Status
     from deployer.deployment.survey import Survey
     from deployer.deployment.train import TrainResult
-    from deployer.deployment.up import UpPlan, UpResult
     from deployer.placement import Candidate
     from deployer.project import Found
     from deployer.remote.job import JobStatus
@@ -53,51 +52,6 @@ def survey(config: Config, found: Survey, *, as_json: bool) -> None:
         out.print(f"[green]{escape(config.name)} can be launched.[/] Next: {escape(as_typed('deployer up'))}")
     else:
         out.print("[red]Nothing can be launched.[/]")
-
-
-def plan(found: UpPlan, *, as_json: bool) -> None:
-    """Print what `up` is about to do and what it costs; with changes, what Terraform would do to each resource."""
-    if as_json:
-        print_json(
-            {
-                "name": found.config.name,
-                "candidates": [dataclasses.asdict(item) for item in found.candidates],
-                "cost": dataclasses.asdict(found.cost),
-                "changes": [dataclasses.asdict(item) for item in found.changes],
-            }
-        )
-        return
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    for item in found.survey.findings:
-        if item.level.name in {"WARNING", "ERROR"}:
-            console.print(f"{MARKS[item.level.name]} {escape(item.check)}: {escape(item.message)}")
-    first = found.candidates[0]
-    count = f"{found.config.nodes} × " if found.config.nodes > 1 else ""
-    console.print(
-        f"  {count}[bold]{first.instance_type}[/] in {first.availability_zone}"
-        f" ({'spot' if found.config.spot else 'on demand'}), {escape(first.image.catalogue_name or first.image.name)}"
-    )
-    console.print(f"  [bold]{money(found.cost.total)} per hour[/], ends by itself after {found.config.max_hours:g} h")
-    for change in found.changes:
-        stdout().print(f"{change.action:>8}  {escape(change.address)}")
-    if found.changes:
-        stdout().print(f"{len(found.changes)} resources would change. Nothing was made.")
-
-
-def up_result(result: UpResult, *, as_json: bool) -> None:
-    """Print what is ready now: the machine, its price, how to get in and how to stop."""
-    record = result.record
-    if as_json:
-        print_json(dataclasses.asdict(record) | {"changed": result.changed, "seconds": round(result.seconds, 1)})
-        return
-    out = stdout()
-    state = f"{result.changed} resources changed" if result.changed else "nothing had to change"
-    out.print(f"[green]{escape(record.name)} is ready[/] ({state}, {format_seconds(result.seconds)}).")
-    for node in record.nodes:
-        out.print(f"  {node.instance_id}  {node.instance_type}  {node.availability_zone}  {node.public_ip}")
-    out.print(f"  price    {money(record.usd_per_hour)} per hour until it is stopped, {record.max_hours:g} h at most")
-    for what, command in (("train", "deployer train"), ("connect", "deployer ssh"), ("stop", "deployer down")):
-        out.print(f"  {what:<8} {escape(as_typed(command))}")
 
 
 def train_result(result: TrainResult, *, as_json: bool) -> int:

@@ -46,6 +46,7 @@ resource "aws_instance" "node" {
         # One-time and terminate: a request that comes back by itself would be a bill that comes back by itself.
         spot_instance_type             = "one-time"
         instance_interruption_behavior = "terminate"
+        max_price                      = var.spot_max_price > 0 ? tostring(var.spot_max_price) : null
       }
     }
   }
@@ -53,9 +54,14 @@ resource "aws_instance" "node" {
   tags = { Name = "${var.name}-${count.index}" }
 
   lifecycle {
-    # A newer AMI or a new shutdown deadline must never replace a machine on which somebody works. The size follows the
-    # AMI's snapshot, and AWS refuses to shrink a disk.
-    ignore_changes = [ami, user_data, root_block_device[0].volume_size]
+    # A newer AMI, a new shutdown deadline or another price limit must never replace a machine on which somebody works.
+    # The size follows the AMI's snapshot, and AWS refuses to shrink a disk.
+    ignore_changes = [
+      ami,
+      user_data,
+      root_block_device[0].volume_size,
+      instance_market_options[0].spot_options[0].max_price,
+    ]
 
     replace_triggered_by = [terraform_data.market]
 

@@ -83,6 +83,17 @@ variable "spot" {
   default     = false
 }
 
+variable "spot_max_price" {
+  description = "USD per hour that a spot instance may cost at most; 0 for no more than on demand. A later change leaves running instances alone."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.spot_max_price >= 0
+    error_message = "spot_max_price must be 0 or more."
+  }
+}
+
 variable "allow_cpu_instance" {
   description = "Accept an instance type without a GPU, for a trial run."
   type        = bool

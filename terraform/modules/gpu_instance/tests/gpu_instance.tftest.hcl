@@ -44,6 +44,25 @@ run "creates_as_many_nodes_as_asked" {
   }
 }
 
+run "creates_a_spot_instance_that_costs_no_more_than_asked" {
+  command = plan
+  variables {
+    spot           = true
+    spot_max_price = 0.35
+  }
+
+  assert {
+    condition     = aws_instance.node[0].instance_market_options[0].spot_options[0].max_price == "0.35"
+    error_message = "The spot request must carry the limit."
+  }
+}
+
+run "rejects_a_negative_price" {
+  command = plan
+  variables { spot_max_price = -1 }
+  expect_failures = [var.spot_max_price]
+}
+
 run "creates_a_spot_instance_that_does_not_come_back" {
   command = plan
   variables { spot = true }
