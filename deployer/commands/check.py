@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from deployer.commands.context import Context, json_option, pass_context, placement_flags, placement_options
+from deployer.commands.context import Context, json_option, pass_context, placement_options
 
 
 @click.command()
@@ -26,7 +26,7 @@ def check(context: Context, /, as_json: bool, **placement: Any) -> int:
     from deployer import render
     from deployer.deployment.survey import survey
 
-    config = context.config(**placement_flags(**placement))
+    config = context.placed(**placement)
     with context.reporter().step(f"Asking {'the local cloud' if config.cloud == 'local' else 'AWS'}"):
         found = survey(config, context.session(config))
     render.survey(config, found, as_json=as_json)

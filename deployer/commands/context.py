@@ -6,20 +6,24 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from deployer import allowed
 from deployer import config as configuration
 from deployer.config import Config
-from deployer.errors import LocalCloudError, MissingDependency
+from deployer.errors import ConfigError, LocalCloudError, MissingDependency
 
 if TYPE_CHECKING:
     from deployer.aws.session import Session
     from deployer.progress import ConsoleReporter
+
+# Stands for every region that the account may use.
+ALL_REGIONS = "all"
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -38,6 +42,19 @@ class Context:
         if config.cloud != "local":
             return config
         return configuration.load(file=self.file, flags=given, defaults=_go_local(config))
+
+    def placed(self, *, gpu_memory: float | None, gpus: int | None, **placement: Any) -> Config:
+        """Return the configuration with the placement options; hardware that is asked for chooses the types."""
+        config = self.config(**placement_flags(**placement))
+        if gpu_memory is None and gpus is None:
+            return config
+        from deployer.aws.hardware import hardware_table
+        from deployer.selection import Wish, choose
+
+        wish = Wish(gpu_memory_gib=gpu_memory or 0, gpus=gpus or 0, max_usd_per_hour=config.max_price)
+        among = set(placement["instance_type"])
+        table = [item for item in hardware_table() if not among or item.name in among]
+        return configuration.with_values(config, {"instance_type": choose(wish, table, spot=config.spot)})
 
     def session(self, config: Config) -> Session:
         """Return AWS in the deployment's region."""
@@ -78,20 +95,37 @@ pass_context = click.make_pass_decorator(Context)
 def placement_options(function: Function) -> Function:
     """Add the options that say where and what to launch."""
     for option in (
+        click.option("--max-price", type=float, help="USD per hour that one instance may cost at most."),
+        click.option("--gpus", type=click.IntRange(min=1), help="Exact number of GPUs: chooses the types."),
+        click.option(
+            "--gpu-memory",
+            type=click.FloatRange(min=0, min_open=True),
+            help='GiB that each GPU has at least, as sold (an A10G has "24"): chooses the types, cheapest first.',
+        ),
         click.option("--spot/--on-demand", default=None, help="Buy spare capacity: cheaper, may be taken back."),
         click.option("--nodes", type=int, help="Number of instances."),
         click.option("--instance-type", multiple=True, help="GPU instance type; repeat it to say what to try next."),
-        click.option("--zone", help="Availability zone to insist on, e.g. us-east-1a."),
+        click.option("--zone", help="Availability zone to insist on, by name or id: us-east-1a, use1-az4."),
     ):
         function = option(function)
     return function
 
 
-def placement_flags(
-    zone: str | None, instance_type: tuple[str, ...], nodes: int | None, spot: bool | None
-) -> dict[str, Any]:
+def placement_flags(zone: str | None, instance_type: tuple[str, ...], **flags: Any) -> dict[str, Any]:
     """Return the placement options as configuration keys."""
-    return {"availability_zone": zone, "instance_type": instance_type or None, "nodes": nodes, "spot": spot}
+    return {"availability_zone": zone, "instance_type": instance_type or None, **flags}
+
+
+def split_regions(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the regions of `--region a --region b,c`, each once; "all" alone where it is among them."""
+    names = tuple(dict.fromkeys(name for text in texts for part in text.split(",") if (name := part.strip())))
+    if ALL_REGIONS in names:
+        return (ALL_REGIONS,)
+    for name in names:
+        reason = allowed.check_region(name)
+        if reason:
+            raise ConfigError(f'region = "{name}" in --region {reason}, or "all".')
+    return names
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON, for programs.")
