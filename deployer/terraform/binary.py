@@ -53,6 +53,8 @@ def environment() -> dict[str, str]:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError:
         del kept["TF_PLUGIN_CACHE_DIR"]
+    # They live for seconds: collecting garbage less often costs 50 MB and saves a fifth of the CPU (2026-11).
+    kept.setdefault("GOGC", "400")
     # Without a lock file Terraform would not trust the cache and fetch 150 MB for every deployment.
     kept["TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE"] = "1"
     return kept | {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
