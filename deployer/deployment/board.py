@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from deployer.attempts import Attempt
 from deployer.aws.ec2 import InstanceType, Zone
+from deployer.aws.hardware import TABLE_DATE, GpuType, hardware_table
 from deployer.aws.prices import Price
 from deployer.facts import Facts, Unknown
 from deployer.placement import Candidate
@@ -35,6 +36,25 @@ class Offer:
     order: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """What one instance type is made of; `as_of` is the table's date where EC2 did not tell, else empty.
+
+    `gpus` is 0 for a part of one, and for none; then `gpu` is empty. `network_gbps` is what the network sustains.
+    """
+
+    name: str
+    gpu: str
+    gpus: int
+    gpu_memory_mib: int
+    vcpus: int
+    memory_gib: float
+    architecture: str
+    network: str
+    network_gbps: float
+    as_of: str = ""
+
+
 @dataclass(frozen=True)
 class Gap:
     """A column that could not be filled, why, and the IAM action that would help."""
@@ -50,7 +70,7 @@ class Board:
 
     region: str
     offers: tuple[Offer, ...]
-    types: tuple[InstanceType, ...]
+    types: tuple[Hardware, ...]
     gaps: tuple[Gap, ...]
 
     def of_type(self, instance_type: str) -> tuple[Offer, ...]:
@@ -62,13 +82,53 @@ def make_board(facts: Facts, candidates: Sequence[Candidate], *, now: float | No
     """Lay out the facts: types in the user's order, zones by name; `now` is in seconds since the epoch."""
     now = time.time() if now is None else now
     order = {(item.instance_type, item.availability_zone): number for number, item in enumerate(candidates, 1)}
-    known = {} if isinstance(facts.types, Unknown) else facts.types
-    names = [name for name in facts.config.instance_type if isinstance(facts.types, Unknown) or name in known]
+    # A type that exists only elsewhere has its row here, which says so; a name that nobody knows has none.
+    known = {item.name for item in hardware_table()}
+    known |= set(facts.config.instance_type if isinstance(facts.types, Unknown) else facts.types)
+    names = [name for name in facts.config.instance_type if name in known]
     return Board(
         region=facts.config.region,
         offers=tuple(_offer(facts, name, zone, order, now) for name in names for zone in _zones(facts, name)),
-        types=tuple(known[name] for name in names if name in known),
+        types=_hardware(facts),
         gaps=_gaps(facts),
+    )
+
+
+def _hardware(facts: Facts) -> tuple[Hardware, ...]:
+    """Return the hardware as EC2 describes it; where it may not be asked, as the table has it."""
+    if isinstance(facts.types, Unknown):
+        table = {item.name: _from_table(item) for item in hardware_table()}
+    else:
+        table = {name: _from_ec2(item) for name, item in facts.types.items()}
+    return tuple(table[name] for name in facts.config.instance_type if name in table)
+
+
+def _from_ec2(item: InstanceType) -> Hardware:
+    return Hardware(
+        name=item.name,
+        gpu=item.gpu_name,
+        gpus=item.gpus,
+        gpu_memory_mib=item.gpu_memory_mib,
+        vcpus=item.vcpus,
+        memory_gib=item.memory_mib / 1024,
+        architecture=item.architecture,
+        network=item.network,
+        network_gbps=item.network_gbps,
+    )
+
+
+def _from_table(item: GpuType) -> Hardware:
+    return Hardware(
+        name=item.name,
+        gpu=item.gpu,
+        gpus=item.gpus,
+        gpu_memory_mib=item.gpu_memory_mib,
+        vcpus=item.vcpus,
+        memory_gib=item.memory_gib,
+        architecture=item.arch,
+        network=item.network,
+        network_gbps=item.network_gbps,
+        as_of=TABLE_DATE,
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from deployer.facts import Facts, Unknown, gather
 from deployer.preflight.account import check_credentials, check_region
+from deployer.preflight.cloud9 import check_cloud9
 from deployer.preflight.findings import Finding, Level, can_launch
 from deployer.preflight.image import check_image
 from deployer.preflight.machine import check_instance_type, check_offering
@@ -60,7 +61,7 @@ def _check_account(facts: Facts) -> list[Finding]:
 
 def _check_surroundings(facts: Facts) -> list[Finding]:
     """Return what is the same for every candidate: networks, endpoint, data, Cloud9."""
-    return []
+    return check_cloud9(facts)
 
 
 def _check_candidate(facts: Facts, name: str) -> list[Finding]:

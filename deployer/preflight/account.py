@@ -74,9 +74,10 @@ def _silent_service(facts: Facts) -> Finding | None:
     """Return the one error to tell where EC2 answered nothing at all; None where it answered anything.
 
     Each answer that is missing is no reason against a launch. All of them are: without EC2 there is no image either.
+    Refusals are told one by one, since each names the permission that is missing.
     """
     answers = (facts.zones, facts.types, facts.offerings, facts.instances)
-    silent = [item for item in answers if isinstance(item, Unknown) and item.error is not None]
+    silent = [item for item in answers if isinstance(item, Unknown) and item.error and not item.permission]
     if len(silent) < len(answers):
         return None
     first = silent[0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 
+from deployer.aws import ec2
 from deployer.aws.ec2 import InstanceType
-from deployer.aws.prices import known_gpu_types
+from deployer.aws.hardware import TABLE_DATE, hardware_table
 from deployer.facts import Facts, Unknown
 from deployer.preflight.findings import Finding, Level, unknown
 
@@ -43,6 +44,9 @@ WITHOUT_GPU = {
     "x": "much memory",
     "z": "fast CPUs",
 }
+
+# The regions that the table knows, and how the ids of their zones begin.
+TABLE_REGIONS = {"us-east-1": "use1-", "us-east-2": "use2-", "us-west-2": "usw2-"}
 
 TAKE_A_GPU = (
     "GPUs are in the families G and P: take g4dn.xlarge (T4, 16 GiB), g5.xlarge or g6.xlarge (24 GiB) or p5.4xlarge "
@@ -108,14 +112,14 @@ def check_offering(facts: Facts, name: str) -> list[Finding]:
 def wanted_zone(facts: Facts) -> str:
     """Return the name, in this account, of the zone to insist on: it may have been given by its id."""
     wanted = facts.config.availability_zone
-    zones = () if isinstance(facts.zones, Unknown) else facts.zones
-    return next((zone.name for zone in zones if wanted == zone.id), wanted)
+    zone = None if isinstance(facts.zones, Unknown) else ec2.find_zone(facts.zones, wanted)
+    return zone.name if zone else wanted
 
 
 def _absent(facts: Facts, name: str) -> tuple[str, str]:
     """Return what is wrong with a type that EC2 does not describe in this region, and what to take instead."""
     region = facts.config.region
-    if name in known_gpu_types():
+    if name in {item.name for item in hardware_table()}:
         return f"{name} is not offered in {region}.", _elsewhere(name, region)
     letters = _letters(name)
     no_gpu = f", and the family {letters.upper()} has no GPU" if letters in WITHOUT_GPU else ""
@@ -125,17 +129,21 @@ def _absent(facts: Facts, name: str) -> tuple[str, str]:
 
 
 def _close_types(name: str) -> list[str]:
-    """Return GPU types that may be meant: of the same size in a family that begins so (g4 → g4dn), else by spelling."""
-    known = list(known_gpu_types())
+    """Return GPU types that may be meant: of the same size where that exists, families that begin so first."""
+    known = [item.name for item in hardware_table()]
     family, _, size = name.partition(".")
-    begun = [item for item in known if item.startswith(family)]
-    same_size = [item for item in begun if item.partition(".")[2] == size]
-    return (same_size or difflib.get_close_matches(name, known, n=3) or begun)[:3]
+    same_size = [item for item in known if item.partition(".")[2] == size]
+    begun = [item for item in same_size if item.startswith(family)]  # g4 is g4dn
+    return (begun or difflib.get_close_matches(name, same_size) or difflib.get_close_matches(name, known))[:3]
 
 
 def _elsewhere(name: str, region: str) -> str:
     """Return where the table has seen the type, and how to ask everywhere."""
-    where = ""
+    seen = next((item.zone_ids for item in hardware_table() if item.name == name), frozenset())
+    others = [
+        item for item, zones in TABLE_REGIONS.items() if item != region and any(zone.startswith(zones) for zone in seen)
+    ]
+    where = f"It was offered in {', '.join(others)} (table of {TABLE_DATE}); " if others else ""
     return f"{where}`deployer check --region all` asks every region. Or choose another type with --instance-type."
 
 
@@ -152,10 +160,10 @@ def _check_gpu(hardware: InstanceType, facts: Facts) -> list[Finding]:
         gpu = f"{count} × {hardware.gpu_name} with {hardware.gpu_memory_mib / 1024:.0f} GiB"
         return [Finding("instance type", Level.OK, f"{name}: {gpu}, {memory}", "", name)]
     letters = _letters(name)
-    made_for = f"; AWS makes the family {letters.upper()} for {WITHOUT_GPU[letters]}" if letters in WITHOUT_GPU else ""
+    made_for = f"; the family {letters.upper()} is for {WITHOUT_GPU[letters]}" if letters in WITHOUT_GPU else ""
     lacks = f"has no GPU ({memory}){made_for}"
     if hardware.has_gpu:
         lacks = f"has a {hardware.gpu_manufacturer} {hardware.gpu_name}, and the images drive NVIDIA's only"
     if facts.config.allow_cpu:
-        return [Finding("instance type", Level.INFO, f"{name} {lacks} (allow_cpu is set)", "", name)]
+        return [Finding("instance type", Level.INFO, f"{name} {lacks} (allow_cpu is set)", f"{TAKE_A_GPU}.", name)]
     return [Finding("instance type", Level.ERROR, f"{name} {lacks}.", f"{TAKE_A_GPU}, or set allow_cpu = true.", name)]

@@ -7,6 +7,7 @@ import math
 from deployer.aws.prices import Price
 from deployer.facts import Facts, Unknown
 from deployer.preflight.findings import Finding, Level
+from deployer.preflight.machine import wanted_zone
 
 
 def check_price(facts: Facts, name: str) -> list[Finding]:
@@ -36,6 +37,6 @@ def _cheapest_spot(facts: Facts, name: str) -> Price | None:
     """Return the lowest spot price of the zones that may be used."""
     if isinstance(facts.spot_prices, Unknown):
         return None
-    wanted = facts.config.availability_zone
+    wanted = wanted_zone(facts)
     prices = [price for (of, zone), price in facts.spot_prices.items() if of == name and wanted in {"", zone}]
     return min(prices, key=lambda item: item.usd_per_hour, default=None)

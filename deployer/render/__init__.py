@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from deployer.hints import as_typed
 from deployer.progress import format_seconds
@@ -21,37 +18,9 @@ if TYPE_CHECKING:
     from deployer.config import Config
     from deployer.deployment.down import DownResult
     from deployer.deployment.jobs import Status
-    from deployer.deployment.survey import Survey
     from deployer.deployment.train import TrainResult
-    from deployer.placement import Candidate
     from deployer.project import Found
     from deployer.remote.job import JobStatus
-
-
-def survey(config: Config, found: Survey, *, as_json: bool) -> None:
-    """Print what `check` found: each question with its answer, then where a launch would be tried."""
-    if as_json:
-        print_json(
-            {
-                "can_launch": found.can_launch,
-                "findings": [dataclasses.asdict(item) for item in found.findings],
-                "candidates": [dataclasses.asdict(item) for item in found.candidates],
-            }
-        )
-        return
-    out = stdout()
-    for item in found.findings:
-        out.print(f"{MARKS[item.level.name]} [bold]{escape(item.check):<14}[/] {escape(item.message)}")
-        if item.hint:
-            out.print(f"  {'':<14} [dim]{escape(item.hint)}[/]")
-    if found.candidates:
-        out.print()
-        out.print(_candidates(found.candidates))
-    out.print()
-    if found.can_launch:
-        out.print(f"[green]{escape(config.name)} can be launched.[/] Next: {escape(as_typed('deployer up'))}")
-    else:
-        out.print("[red]Nothing can be launched.[/]")
 
 
 def train_result(result: TrainResult, *, as_json: bool) -> int:
@@ -163,21 +132,6 @@ def down_result(config: Config, result: DownResult, *, as_json: bool) -> int:
 
 def _hours(hours: float) -> str:
     return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
-
-
-def _candidates(candidates: Sequence[Candidate]) -> Table:
-    """Return a table with one row for each type, image and price, its zones in the order in which they are tried."""
-    table = Table(box=None, pad_edge=False, title="Where it would be launched, in this order", title_justify="left")
-    for column in ("instance type", "USD/hour", "image", "zones"):
-        table.add_column(column, justify="right" if column == "USD/hour" else "left", no_wrap=column != "zones")
-
-    def row(item: Candidate) -> tuple[str, str, str]:
-        price = "unknown" if item.usd_per_hour is None else f"{item.usd_per_hour:.3f}"
-        return item.instance_type, price, item.image.catalogue_name or item.image.name
-
-    for columns, group in itertools.groupby(candidates, key=row):
-        table.add_row(*columns, " ".join(item.availability_zone for item in group))
-    return table
 
 
 def _job_end(status: JobStatus) -> None:

@@ -1,0 +1,106 @@
+"""`deployer check` through the command line, on the local cloud: the board, the choice by hardware, the regions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from local_shell import Shell
+
+
+def rows(told: dict[str, Any], instance_type: str) -> list[dict[str, Any]]:
+    return [row for row in told["rows"] if row["instance_type"] == instance_type]
+
+
+def test_check_prints_the_board_and_what_to_type_next(shell: Shell) -> None:
+    answer = shell("check")
+
+    for words in ("g4dn.xlarge", "us-east-1a", "use1-az6", "1 × T4", "at most $", "Next: deployer up"):
+        assert words in answer.stdout
+    assert "Traceback" not in answer.stderr
+
+
+def test_check_as_json_tells_zone_ids_prices_and_their_sources(shell: Shell) -> None:
+    told = shell("check", "--json", "--instance-type", "g4dn.xlarge").json()
+
+    found = rows(told, "g4dn.xlarge")
+    assert len({row["zone_id"] for row in found}) == len(found) == 6
+    assert {row["offered"] for row in found} == {True, False}
+    for row in found:
+        assert (row["on_demand_usd"] is None) == (row["offered"] is False)
+        assert row["on_demand_usd"] is None or set(row["on_demand_source"]) == {"live", "source", "as_of"}
+    assert told["can_launch"] is True
+    assert told["candidates"][0]["zone_id"] == next(row["zone_id"] for row in found if row["order"] == 1)
+
+
+def test_check_chooses_types_by_their_hardware(shell: Shell) -> None:
+    told = shell("check", "--json", "--gpu-memory", "24", "--gpus", "1", "--max-price", "2").json()
+
+    names = [item["name"] for item in told["types"]]
+    assert {"g5.xlarge", "g6.xlarge"} <= set(names)
+    assert len(names) <= 8
+    assert all(item["gpus"] == 1 and item["gpu_memory_mib"] >= 22888 for item in told["types"])
+    assert all(row["on_demand_usd"] <= 2 for row in told["rows"] if row["order"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--gpu-memory", "500"), "No instance type has 500 GiB of GPU memory in one GPU; the most is "),
+        (("--gpu-memory", "24", "--max-price", "0.01"), "the cheapest is g6.xlarge"),
+        (("--gpus", "3"), "No instance type has 3 GPUs."),
+        (("--instance-type", "G4DN.xlarge"), 'did you mean "g4dn.xlarge"?'),
+        (("--zone", "eu-west-1a"), 'availability_zone = "eu-west-1a" is not in region "us-east-1"'),
+        (("--region", "us-east-1", "--region", "Virginia"), 'region = "Virginia" in --region must look like'),
+        (("--max-price", "-1"), "max_price = -1"),
+    ],
+)
+def test_check_refuses_what_cannot_be_with_exit_code_2(shell: Shell, arguments: tuple[str, ...], said: str) -> None:
+    answer = shell("check", *arguments, expect=2)
+
+    assert said in answer.stderr
+    assert answer.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--instance-type", "g4.xlarge"), "Did you mean g4dn.xlarge?"),
+        (("--instance-type", "p3.2xlarge"), "withdrawn: AWS has not offered that family since 2026-05"),
+        (("--instance-type", "p5e.48xlarge"), "It was offered in us-east-2"),
+        (("--zone", "us-east-1e"), "is not offered in us-east-1e; it is offered in us-east-1a"),
+        (("--max-price", "0.01"), "more than max_price = 0.01"),
+        (("--region", "us-east-9"), "There is no region us-east-9."),
+    ],
+)
+def test_check_of_what_nobody_can_launch_is_exit_code_1(shell: Shell, arguments: tuple[str, ...], said: str) -> None:
+    answer = shell("check", *arguments, expect=1)
+
+    assert said in answer.stdout
+    assert "Nothing can be launched." in answer.stdout
+
+
+def test_check_warns_of_a_type_without_gpu_and_goes_on_with_the_other(shell: Shell) -> None:
+    answer = shell("check", "--instance-type", "t3.micro", "--instance-type", "g4dn.xlarge")
+
+    assert "the family T is for small, burstable CPU machines" in answer.stdout
+    assert "GPUs are in the families G and P" in answer.stdout
+
+
+def test_check_compares_regions_and_names_the_nearest(shell: Shell) -> None:
+    told = shell("check", "--json", "--region", "us-east-1,eu-west-1", "--region", "us-east-9").json()
+
+    by_region = {item["region"]: item for item in told["regions"]}
+    assert set(by_region) == {"us-east-1", "eu-west-1", "us-east-9"}
+    assert [by_region[name]["can_launch"] for name in ("us-east-1", "eu-west-1", "us-east-9")] == [True, True, False]
+    assert told["nearest"] in {"us-east-1", "eu-west-1"}
+    assert by_region["us-east-1"]["seconds_away"] > 0
+    assert told["can_launch"] is True
+
+
+def test_check_of_regions_shows_each_and_what_stands_in_the_way(shell: Shell) -> None:
+    answer = shell("--region", "us-east-1,us-east-9", "check")
+
+    assert "Nearest to the data: us-east-1, which answered this machine in" in answer.stdout
+    assert "There is no region us-east-9." in answer.stdout
+    assert "deployer --region us-east-1 up" in answer.stdout
