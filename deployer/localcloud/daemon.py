@@ -260,6 +260,7 @@ def _sweep(project: Path) -> None:
         for host in hosts.iterdir():
             end_host(host.name)
         shutil.rmtree(hosts, ignore_errors=True)
+    shutil.rmtree(directory / "images", ignore_errors=True)
     for name in ("process.json", "process.json.new", "ssh_config", "ssh_config.new"):
         (directory / name).unlink(missing_ok=True)
 

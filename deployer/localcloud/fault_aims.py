@@ -47,9 +47,13 @@ def _require_action(fault: Fault) -> None:
         raise LocalCloudError(f"There is no service {service!r} here.", hint=did_you_mean(service, tuple(services)))
     if action == "*":
         return
-    known = tuple(name for each in ([services[service]] if service else SERVICES) for name in _operations(each))
-    if action.lower() not in {name.lower() for name in known}:
-        raise LocalCloudError(f"AWS has no call {fault.action!r}.", hint=did_you_mean(action, known))
+    wanted = [services[service]] if service else SERVICES
+    known = tuple(name for each in wanted for name in _operations(each))
+    if action.lower() in {name.lower() for name in known}:
+        return
+    elsewhere = [f"{each}:{action}" for each in SERVICES if action in _operations(each)]
+    hint = f"Did you mean {elsewhere[0]}?" if elsewhere else did_you_mean(action, known)
+    raise LocalCloudError(f"AWS has no call {fault.action!r}.", hint=hint)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from deployer.localcloud import power
 from deployer.localcloud.processes import HOST_VARIABLE
 
 COMMANDS = ("shutdown", "poweroff", "halt", "reboot", "sudo")
+PROFILES = (".profile", ".bashrc", ".zshenv")
+FIRST_BOOT = (".ssh", *PROFILES)  # written anew on each machine's first boot, so no image holds them
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -56,6 +59,12 @@ class HostFiles:
         """The host's PATH: the Python that runs the local cloud is the host's own Python."""
         return f"{self.commands}:{Path(sys.executable).parent}:{SYSTEM_PATH}"
 
+    def unpack(self, image: Path) -> None:
+        """Fill the home of a new host with what its image holds, if anything."""
+        if image.is_dir() and not self.home.exists():
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copytree(image, self.home, symlinks=True)
+
     def create(self, public_key: str) -> None:
         """Write the folder as a first boot does; what a stopped host left there stays."""
         import asyncssh
@@ -69,7 +78,7 @@ class HostFiles:
         # /etc/profile sets PATH anew in a login shell, which would uncover the machine's own `shutdown`.
         first = shlex.quote(f"{self.commands}:{Path(sys.executable).parent}")
         profile = f'case "$PATH" in {first}:*) ;; *) export PATH={first}:"$PATH" ;; esac\n'
-        for name in (".profile", ".bashrc", ".zshenv"):
+        for name in PROFILES:
             _write_once(self.home / name, profile, mode=0o644)
         for name in COMMANDS:
             words = [sys.executable, "-I", power.__file__, self.endpoint, self.instance_id, name]

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from deployer.localcloud.host_files import HostFiles
+from deployer.localcloud.host_files import FIRST_BOOT, HostFiles
 from deployer.localcloud.host_session import run_session
 from deployer.localcloud.processes import end_host
 
@@ -70,8 +70,9 @@ class Hosts:
         region: str,
         public_key: str,
         users: tuple[str, ...],
+        image_id: str = "",
     ) -> None:
-        """Boot a host: a new one, or one that was stopped and has its home and its key still."""
+        """Boot a host: a new one with what its image holds, or one that was stopped and has its home and key still."""
         files = HostFiles(
             directory=self.directory / "hosts" / instance_id,
             instance_id=instance_id,
@@ -80,6 +81,8 @@ class Hosts:
             users=users,
             endpoint=self.endpoint,
         )
+        if image_id:
+            files.unpack(self._image(image_id))
         files.create(public_key)
         host = _Host(files, public_address)
         self._run(_listen(host))
@@ -101,6 +104,17 @@ class Hosts:
         self.stop(instance_id)
         shutil.rmtree(self.directory / "hosts" / instance_id, ignore_errors=True)
 
+    def capture(self, instance_id: str, image_id: str) -> None:
+        """Keep a copy of what lies in a host's home, as an image of its disk would."""
+        home = self.directory / "hosts" / instance_id / "home"
+        if home.is_dir():
+            shutil.copytree(home, self._image(image_id), symlinks=True, ignore=shutil.ignore_patterns(*FIRST_BOOT))
+
+    def forget(self, image_id: str) -> None:
+        """Remove what was kept for an image."""
+        if image_id:
+            shutil.rmtree(self._image(image_id), ignore_errors=True)
+
     def console(self, instance_id: str) -> str:
         """Return the console of a running host; empty for any other."""
         with self._lock:
@@ -121,6 +135,9 @@ class Hosts:
             self.delete(instance_id)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+
+    def _image(self, image_id: str) -> Path:
+        return self.directory / "images" / image_id
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)

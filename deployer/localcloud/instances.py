@@ -13,7 +13,7 @@ from moto.ec2.models import ec2_backends, elastic_network_interfaces
 from moto.ec2.models.instances import Instance, InstanceBackend, StateReason
 from moto.ec2.responses import EC2Response
 
-from deployer.localcloud import launching, spot
+from deployer.localcloud import capacity, launching, own_images, spot
 from deployer.localcloud.cloud_init import shutdown_minutes
 from deployer.localcloud.hosts import Hosts
 from deployer.localcloud.patching import adds, replaces
@@ -38,7 +38,8 @@ class Machines:
             private_address=instance.private_ip or "",
             region=instance.region_name,
             public_key=key_pair.public_key if key_pair else "",
-            users=_login_names(image.name if image else ""),
+            users=_login_names(own_images.ancestor_name(image) if image else ""),
+            image_id=instance.image_id or "",
         )
         if is_first and instance.user_data is not None:
             minutes = shutdown_minutes(str(instance.user_data))
@@ -132,10 +133,17 @@ def install(machines: Machines, hosts: Hosts, quotas: Quotas) -> None:
         launch = launching.read_launch(self, count, options)
         launching.require_offered(launch)
         launching.require_price(launch)
-        launching.complete_disks(self.amis.get(image_id), options.get("block_device_mappings") or [])
+        if not options.get("launch_template"):  # whose disks moto reads itself
+            asked = options.get("block_device_mappings") or []
+            options["block_device_mappings"] = launching.complete_disks(self.amis.get(image_id), asked)
         with launch_lock:  # two launches at once must not both fit into the same quota
-            launching.require_quota(launch, self, quotas)
+            reserved = capacity.serving(self, launch)
+            if reserved is None:
+                launching.require_quota(launch, self, quotas)
             reservation = original(self, image_id, count, user_data, security_group_names, **options)
+            for instance in reservation.instances:
+                instance.cpu_options = launching.chosen_cpu_options(instance.instance_type)
+                instance.capacity_reservation_id = reserved.id if reserved else None
         for instance in reservation.instances:
             if launch.is_spot:
                 spot.record_request(self, instance)
@@ -144,12 +152,11 @@ def install(machines: Machines, hosts: Hosts, quotas: Quotas) -> None:
 
     @replaces(EC2Response, "run_instances")
     def answer_run_instances(original: Any, self: Any) -> Any:
-        asked = self._get_param("InstanceMarketOptions.SpotOptions.MaxPrice")
-        token = launching.asked_price.set(float(asked) if asked else None)
+        token = launching.asked_now.set(_read_asked(self))
         try:
             return original(self)
         finally:
-            launching.asked_price.reset(token)
+            launching.asked_now.reset(token)
 
     @replaces(Instance, "start")
     def start(original: Any, self: Any) -> Any:
@@ -193,6 +200,17 @@ class _Addresses:
         with self._lock:
             self._taken += 1
             return f"127.77.{self._taken // 250 % 256}.{self._taken % 250 + 1}"
+
+
+def _read_asked(response: Any) -> launching.Asked:
+    price = response._get_param("InstanceMarketOptions.SpotOptions.MaxPrice")
+    target = "CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId"
+    return launching.Asked(
+        max_price=float(price) if price else None,
+        cores=int(response._get_param("CpuOptions.CoreCount") or 0),
+        threads_per_core=int(response._get_param("CpuOptions.ThreadsPerCore") or 0),
+        reservation_id=response._get_param(target) or "",
+    )
 
 
 def _boot_or_give_up(machines: Machines, instance: Any) -> None:

@@ -5,19 +5,30 @@ moto launches anything anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
 
-from deployer.localcloud.offerings import exists, vcpus, zones_offering
+from deployer.localcloud.capacity import reservations
+from deployer.localcloud.offerings import cpu_options, exists, vcpus, zones_offering
 from deployer.localcloud.quotas import Quotas
 from deployer.localcloud.spot import open_requests, price
 
-# The most that a RunInstances offers for a spot instance: moto passes the kind of market on, and not the price.
-asked_price: ContextVar[float | None] = ContextVar("asked_price", default=None)
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What RunInstances asks for and moto does not pass on; `max_price` is in USD per hour."""
+
+    max_price: float | None = None
+    cores: int = 0
+    threads_per_core: int = 0
+    reservation_id: str = ""
+
+
+asked_now: ContextVar[Asked] = ContextVar("asked_now", default=Asked())  # noqa: B039 - it is frozen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +40,9 @@ class Launch:
     instance_type: str
     count: int
     is_spot: bool
-    max_price: float | None = None  # USD per hour; None: up to the on-demand price
+    max_price: float | None = None
+    vcpus_each: int = 0
+    reservation_id: str = ""
 
 
 def read_launch(backend: Any, count: int, options: dict[str, Any]) -> Launch:
@@ -43,13 +56,16 @@ def read_launch(backend: Any, count: int, options: dict[str, Any]) -> Launch:
     interfaces = [*(options.get("nics") or []), *(template.get("NetworkInterfaces") or [])]
     subnet = options.get("subnet_id") or next((item["SubnetId"] for item in interfaces if item.get("SubnetId")), None)
     zone = backend.get_subnet(subnet).availability_zone if subnet else options.get("placement")
+    asked = asked_now.get()
     return Launch(
         region=backend.region_name,
         zone=zone or f"{backend.region_name}a",
         instance_type=instance_type,
         count=count,
         is_spot=bool(options.get("instance_market_options")) or options.get("lifecycle") == "spot",
-        max_price=asked_price.get(),
+        max_price=asked.max_price,
+        vcpus_each=asked.cores * asked.threads_per_core or vcpus(instance_type),
+        reservation_id=asked.reservation_id,
     )
 
 
@@ -66,21 +82,43 @@ def require_offered(launch: Launch) -> None:
 def require_quota(launch: Launch, backend: Any, quotas: Quotas) -> None:
     """Raise EC2's error when the launch, with what counts already, is over the account's quota."""
     code = quotas.code_of(launch.instance_type, is_spot=launch.is_spot, region=launch.region)
-    used = sum(
-        vcpus(instance.instance_type)
-        for instance in backend.all_instances()
-        if instance.state in {"pending", "running"}
-        and quotas.code_of(instance.instance_type, is_spot=instance.lifecycle == "spot", region=launch.region) == code
-    )
-    if launch.is_spot:
-        waiting = (request.launch_specification.instance_type for request in open_requests(backend))
-        used += sum(vcpus(name) for name in waiting if quotas.code_of(name, is_spot=True, region=launch.region) == code)
     limit = quotas.limit(code, region=launch.region)
-    if used + vcpus(launch.instance_type) * launch.count <= limit:
+    counted = sum(
+        number
+        for instance_type, is_spot, number in _counted(backend)
+        if quotas.code_of(instance_type, is_spot=is_spot, region=launch.region) == code
+    )
+    if counted + launch.vcpus_each * launch.count <= limit:
         return
     if launch.is_spot:
         raise EC2ClientError("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded")
     raise EC2ClientError("VcpuLimitExceeded", vcpu_limit_words(limit))
+
+
+def _counted(backend: Any) -> Iterator[tuple[str, bool, int]]:
+    """Yield what counts against quotas: type, whether spot, vCPUs. Reserved counts as used, waiting as running."""
+    for instance in backend.all_instances():
+        if instance.state in {"pending", "running"}:
+            yield instance.instance_type, instance.lifecycle == "spot", instance_vcpus(instance)
+    for request in open_requests(backend):
+        name = request.launch_specification.instance_type
+        yield name, True, vcpus(name)
+    for reservation in reservations(backend).values():
+        yield reservation.instance_type, False, reservation.unused * vcpus(reservation.instance_type)
+
+
+def chosen_cpu_options(instance_type: str) -> dict[str, int]:
+    """Return the cores and threads that RunInstances asks for, else those of the type."""
+    asked = asked_now.get()
+    if asked.cores and asked.threads_per_core:
+        return {"CoreCount": asked.cores, "ThreadsPerCore": asked.threads_per_core}
+    return cpu_options(instance_type)
+
+
+def instance_vcpus(instance: Any) -> int:
+    """Return the vCPUs of an instance, which may have fewer than its type."""
+    options = getattr(instance, "cpu_options", None)
+    return options["CoreCount"] * options["ThreadsPerCore"] if options else vcpus(instance.instance_type)
 
 
 def require_price(launch: Launch) -> None:
@@ -90,12 +128,16 @@ def require_price(launch: Launch) -> None:
         raise EC2ClientError("SpotMaxPriceTooLow", price_too_low_words(launch.max_price, market))
 
 
-def complete_disks(image: Any, mappings: list[dict[str, Any]]) -> None:
-    """Give the root disk the image's size where none is asked; raise EC2's error when it is smaller than that."""
-    for disk in mappings:
-        if image is None or disk.get("DeviceName") != image.root_device_name or "Ebs" not in disk:
-            continue
-        snapshot = image.block_device_mappings[0]["Ebs"]
+def complete_disks(image: Any, mappings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the disks with the image's root among them, of the image's size where none is asked.
+
+    Raises EC2's error when the root is to be smaller than the image.
+    """
+    if image is None:
+        return mappings
+    roots = [disk for disk in mappings if disk.get("DeviceName") == image.root_device_name and "Ebs" in disk]
+    snapshot = image.block_device_mappings[0]["Ebs"]
+    for disk in roots:
         disk["Ebs"]["SnapshotId"] = disk["Ebs"].get("SnapshotId") or snapshot["SnapshotId"]
         size = int(disk["Ebs"].get("VolumeSize") or snapshot["VolumeSize"])
         disk["Ebs"]["VolumeSize"] = size
@@ -105,6 +147,7 @@ def complete_disks(image: Any, mappings: list[dict[str, Any]]) -> None:
                 f"Volume of size {size}GB is smaller than snapshot '{snapshot['SnapshotId']}', expect size "
                 f">= {snapshot['VolumeSize']}GB",
             )
+    return mappings if roots else [*image.block_device_mappings, *mappings]
 
 
 def unsupported_words(instance_type: str, zone: str, zones: Sequence[str]) -> str:

@@ -17,6 +17,13 @@ def vcpus(instance_type: str) -> int:
     return int(INSTANCE_TYPES[instance_type]["VCpuInfo"]["DefaultVCpus"]) if exists(instance_type) else 1
 
 
+def cpu_options(instance_type: str) -> dict[str, int]:
+    """Return the cores of a type and the threads of each, as an instance describes them."""
+    told = INSTANCE_TYPES[instance_type]["VCpuInfo"] if exists(instance_type) else {}
+    threads = int(told.get("DefaultThreadsPerCore", 1))
+    return {"CoreCount": int(told.get("DefaultCores", vcpus(instance_type) // threads)), "ThreadsPerCore": threads}
+
+
 @cache  # moto keeps some thousand offerings for each region in a list, and `check` asks about many types at once
 def zones_offering(instance_type: str, region: str) -> tuple[str, ...]:
     """Return the zones of a region that offer a type, in order."""

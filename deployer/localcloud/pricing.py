@@ -17,12 +17,13 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
 
-from deployer.aws.prices import TABLE_DATE, TABLE_REGION, known_gpu_types, table_price
+from deployer.aws.prices import known_gpu_types, table_price
 from deployer.localcloud.offerings import zones_offering
 from deployer.localcloud.services import register
 
 # The Price List has endpoints nowhere else (AWS Price List Query API, "Endpoints"; read 2026-11-20).
 REGIONS = ("us-east-1", "eu-central-1", "ap-south-1")
+PUBLISHED = "2026-07-20"
 PAGE_SIZE = 100  # GetProducts, "MaxResults": 1 to 100
 
 # USD per hour in us-east-1, Linux, shared tenancy (Price List of 2026-07-20). The first are withdrawn, yet priced.
@@ -104,7 +105,7 @@ class PricingResponse(BaseResponse):
 
 def on_demand_price(instance_type: str, region: str) -> float | None:
     """Return the emulated on-demand price in USD per hour; None for a type that is not in the list."""
-    known = table_price(instance_type, TABLE_REGION)
+    known = table_price(instance_type, "us-east-1")
     usd = known.usd_per_hour if known else (_WITHDRAWN | _WITHOUT_GPU).get(instance_type)
     return None if usd is None else round(usd * _FACTORS.get(region, _OTHER_FACTOR), 4)
 
@@ -156,7 +157,7 @@ def _product(instance_type: str, region: str, usd: float, *, system: str, status
                 term: {
                     "sku": sku,
                     "offerTermCode": "JRTCKXETXF",
-                    "effectiveDate": f"{TABLE_DATE}T00:00:00Z",
+                    "effectiveDate": f"{PUBLISHED}T00:00:00Z",
                     "termAttributes": {},
                     "priceDimensions": {
                         rate: {
@@ -172,8 +173,8 @@ def _product(instance_type: str, region: str, usd: float, *, system: str, status
                 }
             }
         },
-        "version": TABLE_DATE.replace("-", ""),
-        "publicationDate": f"{TABLE_DATE}T00:00:00Z",
+        "version": PUBLISHED.replace("-", ""),
+        "publicationDate": f"{PUBLISHED}T00:00:00Z",
     }
 
 

@@ -55,6 +55,11 @@ def zone_names(region: str = "") -> tuple[str, ...]:
     return tuple(zone.name for place, listed in zones.items() if region in {"", place} for zone in listed)
 
 
+def zone_ids(region: str) -> dict[str, str]:
+    """Return the id of each zone of a region, by name."""
+    return {zone.name: zone.zone_id for zone in RegionsAndZonesBackend.zones.get(region, [])}
+
+
 def is_enabled(region: str) -> bool:
     """Tell whether the account may use a region."""
     return region in ALWAYS_ENABLED or region.startswith(_OTHER_PARTITIONS)

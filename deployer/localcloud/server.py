@@ -17,7 +17,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from deployer.localcloud import cloud9, guard, images, instances, pricing, regions, repairs, service_quotas, spot
+from deployer.localcloud import (
+    capacity_calls,
+    cloud9,
+    guard,
+    images,
+    instances,
+    own_images,
+    pricing,
+    regions,
+    repairs,
+    service_quotas,
+    spot,
+)
 from deployer.localcloud.admin import PREFIX, Admin
 from deployer.localcloud.fault_words import words
 from deployer.localcloud.faults import Call, Faults
@@ -72,8 +84,10 @@ class LocalCloud:
 
     def warm_up(self) -> None:
         """Build the services that every run needs, in the order it needs them."""
+        from moto.core.utils import get_service_model
         from moto.moto_server.werkzeug_app import create_backend_app
 
+        get_service_model("ec2")  # three quarters of a second, which the first call would have to wait
         for name in SERVICES:
             with self._aws.lock:
                 if name not in self._aws.app_instances:
@@ -137,8 +151,10 @@ def serve(directory: Path, port: int) -> None:
 def _extend_moto(machines: instances.Machines, hosts: Hosts, quotas: Quotas, requests: QuotaRequests) -> None:
     regions.install()
     images.install()
+    own_images.install(hosts)
     repairs.install()
     instances.install(machines, hosts, quotas)
+    capacity_calls.install(quotas)
     spot.install()
     service_quotas.install(quotas, requests)
     cloud9.install()

@@ -65,7 +65,7 @@ def test_stop_forgets_everything_and_a_new_start_is_empty(own_project: Path) -> 
 
     assert second.endpoint == first.endpoint
     assert again.faults()["faults"] == []
-    assert next(item["vcpus"] for item in again.quotas()["quotas"] if item["code"] == "L-DB2E81BA") == 64
+    assert next(item["value"] for item in again.quotas()["quotas"] if item["code"] == "L-DB2E81BA") == 64
 
 
 def test_killed_cloud_is_swept_by_the_next_start(own_project: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -187,6 +188,116 @@ def test_fault_with_a_bad_field_is_refused_with_the_field(values: dict[str, Any]
 def test_server_refuses_a_bad_fault_with_the_same_words(control: ControlClient) -> None:
     with pytest.raises(LocalCloudError, match="latency of 70000 ms"):
         control.set_latency(70_000)
+
+
+def test_want_of_capacity_names_the_zones_that_are_left(control: ControlClient, launch: Launch) -> None:
+    for zone in ("us-east-1a", "us-east-1b", "us-east-1d"):
+        control.add_fault(Fault(action="RunInstances", code="InsufficientInstanceCapacity", zone=zone))
+
+    with pytest.raises(ClientError, match=r"or choosing us-east-1c, us-east-1f\.$"):
+        launch(Placement={"AvailabilityZone": "us-east-1b"})
+
+
+def test_unsupported_names_the_zones_that_offer_the_type(control: ControlClient, launch: Launch) -> None:
+    control.add_fault(Fault(action="RunInstances", code="Unsupported", zone="us-east-1a"))
+
+    with pytest.raises(ClientError, match=r"not specifying an Availability Zone or choosing us-east-1b, us-east-1c"):
+        launch(Placement={"AvailabilityZone": "us-east-1a"})
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("SpotMaxPriceTooLow", "lower than the minimum required Spot request fulfillment price"),
+        ("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded"),
+        ("VcpuLimitExceeded", "more vCPU capacity than your current vCPU limit"),
+        ("InstanceLimitExceeded", "than your current instance limit"),
+        ("PendingVerification", "is being validated"),
+        ("OptInRequired", "not subscribed to this service"),
+        ("Blocked", "currently blocked"),
+        ("UnauthorizedOperation", "not authorized to perform: ec2:RunInstances"),
+        ("RequestLimitExceeded", "Request limit exceeded"),
+        ("InsufficientFreeAddressesInSubnet", "not enough free addresses"),
+        ("InsufficientVolumeCapacity", "not enough capacity to fulfill your EBS volume provision request"),
+    ],
+)
+def test_launch_is_refused_in_the_words_of_aws(aws: Aws, control: ControlClient, code: str, said: str) -> None:
+    control.add_fault(Fault(action="RunInstances", code=code))
+
+    with pytest.raises(ClientError, match=said) as caught:
+        aws("ec2", config=ONCE).run_instances(
+            MinCount=1, MaxCount=1, ImageId="ami-1", InstanceType="g4dn.xlarge", InstanceMarketOptions={}
+        )
+
+    assert caught.value.response["Error"]["Code"] == code
+
+
+def test_fault_of_a_region_fails_every_call_there_and_none_elsewhere(aws: Aws, control: ControlClient) -> None:
+    control.add_fault(Fault(action="*", code="RequestLimitExceeded", region="eu-west-1"))
+
+    for service, call in (("ec2", "describe_vpcs"), ("sts", "get_caller_identity"), ("cloud9", "list_environments")):
+        with pytest.raises(ClientError, match="RequestLimitExceeded"):
+            getattr(aws(service, region_name="eu-west-1", config=ONCE), call)()
+        assert getattr(aws(service, config=ONCE), call)()
+
+
+def test_fault_of_a_service_leaves_the_others(aws: Aws, control: ControlClient) -> None:
+    control.add_fault(Fault(action="service-quotas:*", code="AccessDeniedException"))
+
+    with pytest.raises(ClientError, match="not authorized to perform: servicequotas:ListServiceQuotas"):
+        aws("service-quotas").list_service_quotas(ServiceCode="ec2")
+
+    assert aws("ec2").describe_vpcs()["Vpcs"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "meant"),
+    [
+        (Fault(action="RunInstance", code="InternalError"), "RunInstances"),
+        (Fault(action="ec3:*", code="InternalError"), "ec2"),
+        (Fault(action="ec2:PutObject", code="InternalError"), "s3:PutObject"),
+        (Fault(action="*", code="InternalError", zone="us-east-1z"), "us-east-1"),
+        (Fault(action="*", code="InternalError", zone="us-east-1a", region="eu-west-1"), "eu-west-1a"),
+        (Fault(action="*", code="InternalError", region="eu-west-11"), "eu-west-1"),
+        (Fault(action="*", code="InternalError", instance_type="g4dn.xlrge"), "g4dn.xlarge"),
+    ],
+)
+def test_fault_that_no_call_can_meet_is_refused_with_what_was_meant(
+    control: ControlClient, fault: Fault, meant: str
+) -> None:
+    with pytest.raises(LocalCloudError, match=r"There is no|AWS has no") as caught:
+        control.add_fault(fault)
+
+    assert meant in caught.value.hint
+
+
+def test_parallel_calls_meet_a_fault_exactly_as_often_as_it_was_told(aws: Aws, control: ControlClient) -> None:
+    control.add_fault(Fault(action="DescribeVpcs", code="InsufficientInstanceCapacity", times=3))
+    ec2 = aws("ec2", config=ONCE)
+
+    def refused(_: int) -> bool:
+        try:
+            ec2.describe_vpcs()
+        except ClientError:
+            return True
+        return False
+
+    with ThreadPoolExecutor(10) as pool:
+        outcomes = list(pool.map(refused, range(10)))
+
+    assert sum(outcomes) == 3
+
+
+def test_latency_delays_calls_beside_each_other_and_not_after_each_other(aws: Aws, control: ControlClient) -> None:
+    ec2 = aws("ec2", config=Config(max_pool_connections=20))
+    ec2.describe_vpcs()
+    control.set_latency(300)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda _: ec2.describe_vpcs(), range(20)))
+
+    assert time.monotonic() - began < 20 * 0.3 / 3
 
 
 def test_first_fault_that_matches_is_taken() -> None:
