@@ -5,42 +5,32 @@ Asking and deciding are apart: nothing here judges. What could not be read is `U
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from ami import catalogue
+from deployer import attempts
 from deployer.attempts import Attempt
-from deployer.aws import ec2, images, prices, quotas
+from deployer.aws import cloud9, ec2, images, prices, quotas, s3, spot
+from deployer.aws.asking import Answer, Unknown, ask
 from deployer.aws.cloud9 import Cloud9Access
 from deployer.aws.ec2 import Instance, InstanceType, Zone
+from deployer.aws.hardware import hardware_table
 from deployer.aws.images import MachineImage
 from deployer.aws.prices import Price
 from deployer.aws.quotas import Quota
-from deployer.aws.regions import known_regions
+from deployer.aws.regions import home_region, known_regions
 from deployer.aws.s3 import DataLocation
 from deployer.aws.session import Identity, Session
 from deployer.config import Config
-from deployer.errors import AccessDenied, AwsError, NoCredentials
+from deployer.dataset.folder import IMAGE_SUFFIXES, TABLE_SUFFIXES
+from deployer.errors import AwsError, NoCredentials
 
-T = TypeVar("T")
+__all__ = ["ALL_REGIONS", "NOT_ASKED", "Facts", "Unknown", "gather", "gather_regions"]
 
-# Every account may use it, and it knows all regions: the place to ask about a region that does not answer.
-HOME_REGION = "us-east-1"
-
-# More than the questions of one gathering, so that none waits for another.
-THREADS = 24
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """What AWS did not tell, and the IAM action that would; `error` is what AWS said."""
-
-    reason: str
-    permission: str = ""
-    error: AwsError | None = None
-
+# In place of a list of regions: those that the account may use.
+ALL_REGIONS = ("all",)
 
 NOT_ASKED = Unknown("not asked")
 
@@ -87,75 +77,148 @@ def gather(session: Session, config: Config) -> Facts:
     """Ask AWS everything at once; never raises AwsError, since each part may be Unknown."""
     if config.region not in known_regions():
         # Nothing answers in a region that does not exist; one newer than boto3's list is fine.
-        facts = _gather_home(config)
+        facts = _gather_home(session, config)
         if not _is_enabled(facts):
             return facts
-    facts = _gather_region(session, config)
+    everywhere = _Everywhere(session, config, [config.region])
+    facts = _Region(session, config).facts(everywhere)
     error = facts.identity.error if isinstance(facts.identity, Unknown) else None
-    if isinstance(error, NoCredentials) and error.code and config.region != HOME_REGION:
+    if isinstance(error, NoCredentials) and error.code and config.region != home_region(config.region):
         # A region that is not enabled says that it does not know the credentials.
-        seen_from_home = _gather_home(config)
+        seen_from_home = _gather_home(session, config)
         if isinstance(seen_from_home.identity, Identity) and not _is_enabled(seen_from_home):
             return seen_from_home
     return facts
 
 
-def _gather_region(session: Session, config: Config) -> Facts:
-    names = config.instance_type
-    with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="gather") as pool:
+def gather_regions(session: Session, config: Config, regions: Sequence[str]) -> dict[str, Facts]:
+    """Ask AWS everything about several regions at once, in their order; ("all",) is those that the account may use.
 
-        def ask(question: Callable[..., T], *arguments: Any) -> Future[T | Unknown]:
-            return pool.submit(_answer, question, *arguments)
+    Guarantees, beside that of `gather`:
+    1. A region that is refused, throttled or silent has the Unknowns; the others are as they would be without it.
+    2. What is the same everywhere (identity, regions, prices, the data) is asked once.
+    """
+    home = session.elsewhere(home_region(config.region))
+    if tuple(regions) == ALL_REGIONS:
+        listed = ask(ec2.regions, home).result()
+        regions = [config.region] if isinstance(listed, Unknown) else sorted(name for name in listed if listed[name])
+    configs = {name: replace(config, region=name) for name in regions}
+    everywhere = _Everywhere(home, config, configs)
+    # Nothing answers in a region that does not exist: it would be waited for.
+    asked = {name: _Region(session.elsewhere(name), configs[name]) for name in configs if name in known_regions()}
+    return {
+        name: asked[name].facts(everywhere) if name in asked else everywhere.facts(configs[name]) for name in configs
+    }
 
-        # The types first: the images wait for their architecture.
-        types = ask(ec2.instance_types, session, names)
-        identity = ask(session.identity)
-        regions = ask(ec2.regions, session)
-        zones = ask(ec2.zones, session)
-        offerings = ask(ec2.offerings, session, names)
-        instances = ask(ec2.instances, session)
-        by_codes = {quotas.quota_codes(name, config.spot): name for name in names}
-        limits = {codes: pool.submit(quotas.read_limit, session, name, config.spot) for codes, name in by_codes.items()}
-        on_demand = pool.submit(prices.on_demand_prices, session, names)
-        spot = ask(prices.spot_prices, session, names if config.spot else ())
-        chosen = _ask_images(ask, session, config, types.result())
-        running = instances.result()
+
+class _Everywhere:
+    """What is the same in every region, under way from the start; `session` is of a region that will answer."""
+
+    def __init__(self, session: Session, config: Config, regions: Iterable[str]) -> None:
+        self._identity = ask(session.identity)
+        self._regions = ask(ec2.regions, session)
+        self._prices = prices.Asked(session, config.instance_type, regions)
+        self._data = ask(_locate, session, *config.data_bucket) if config.data_bucket else None
+        self._attempts = attempts.recent(config)
+
+    def facts(self, config: Config) -> Facts:
+        """Wait for the answers; what is asked of one region is left out."""
         return Facts(
             config=config,
-            identity=identity.result(),
-            regions=regions.result(),
-            zones=zones.result(),
-            types=types.result(),
-            offerings=offerings.result(),
-            quotas={
-                name: _with_usage(limits[quotas.quota_codes(name, config.spot)].result(), running) for name in names
-            },
-            images={name: future.result() for name, future in chosen.items()},
-            instances=running if isinstance(running, Unknown) else tuple(running),
-            prices=on_demand.result(),
-            spot_prices=spot.result(),
+            identity=self._identity.result(),
+            regions=self._regions.result(),
+            prices=self._prices.in_region(config.region),
+            data=self._data.result() if self._data else NOT_ASKED,
+            attempts=self._attempts,
         )
 
 
-def _ask_images(
-    ask: Callable[..., Future[MachineImage | Unknown]],
-    session: Session,
-    config: Config,
-    types: Mapping[str, InstanceType] | Unknown,
-) -> dict[str, Future[MachineImage | Unknown]]:
-    """Ask for the image of each type that exists; types that share their candidates share the question."""
-    known = {} if isinstance(types, Unknown) else types
-    asked: dict[tuple[catalogue.Image, ...], Future[MachineImage | Unknown]] = {}
-    chosen = {}
-    for name in config.instance_type:
-        if name not in known and not isinstance(types, Unknown):
-            continue
-        architecture = known[name].architecture if name in known else "x86_64"
-        candidates = () if config.ami else catalogue.images_for(name, architecture)
-        if candidates not in asked:
-            asked[candidates] = ask(_resolve_image, session, config.ami, candidates)
-        chosen[name] = asked[candidates]
-    return chosen
+class _Region:
+    """Everything that is asked of one region, under way from the start."""
+
+    def __init__(self, session: Session, config: Config) -> None:
+        names = config.instance_type
+        self._config = config
+        # First what takes two answers, one after the other.
+        self._images = _Images(session, config)
+        by_codes = {quotas.quota_codes(name, config.spot): name for name in names}
+        self._limits = {codes: ask(quotas.read_limit, session, name, config.spot) for codes, name in by_codes.items()}
+        self._types = ask(ec2.instance_types, session, names)
+        self._instances = ask(ec2.instances, session)
+        self._zones = ask(ec2.zones, session)
+        self._offerings = ask(ec2.offerings, session, names)
+        self._spot_prices = ask(prices.spot_prices, session, names)
+        self._spot_scores = ask(spot.placement_scores, session, names, config.nodes)
+        self._cloud9 = ask(cloud9.access, session) if config.cloud9 else None
+
+    def facts(self, everywhere: _Everywhere) -> Facts:
+        """Wait for the answers, each for as long as its question may take."""
+        running = self._instances.result()
+        types = self._types.result()
+        return replace(
+            everywhere.facts(self._config),
+            zones=self._zones.result(),
+            types=types,
+            offerings=self._offerings.result(),
+            quotas=self._quotas(running),
+            images=self._images.by_type(types),
+            instances=running if isinstance(running, Unknown) else tuple(running),
+            spot_prices=self._spot_prices.result(),
+            spot_scores=self._spot_scores.result(),
+            cloud9=self._cloud9.result() if self._cloud9 else NOT_ASKED,
+            seconds_away=self._seconds_away(),
+        )
+
+    def _quotas(self, running: list[Instance] | Unknown) -> dict[str, Quota]:
+        found = {}
+        for name in self._config.instance_type:
+            limit = self._limits[quotas.quota_codes(name, self._config.spot)].result()
+            if isinstance(limit, Unknown):
+                group = quotas.quota_group(name)
+                title = group.spot_name if self._config.spot else group.on_demand_name
+                found[name] = Quota(code="", name=title, region=self._config.region, reason=limit.reason)
+            else:
+                found[name] = _with_usage(limit, running)
+        return found
+
+    def _seconds_away(self) -> float | None:
+        """Return the time of the quickest answer: each had the same way, and the others waited for something else."""
+        answers: tuple[Answer[Any], ...] = (self._zones, self._offerings, self._spot_prices, self._spot_scores)
+        times = [item.seconds for item in answers if item.seconds and not isinstance(item.result(), Unknown)]
+        return min(times, default=None)
+
+
+class _Images:
+    """The image of each type, asked for before AWS has told the type's architecture."""
+
+    def __init__(self, session: Session, config: Config) -> None:
+        self._candidates: dict[tuple[str, str], tuple[catalogue.Image, ...]] = {}
+        # Types that share their candidates share the question.
+        self._asked: dict[tuple[catalogue.Image, ...], Answer[MachineImage]] = {}
+        for name in config.instance_type:
+            for architecture in _architectures(name):
+                candidates = () if config.ami else catalogue.images_for(name, architecture)
+                self._candidates[name, architecture] = candidates
+                if candidates not in self._asked:
+                    self._asked[candidates] = ask(_resolve_image, session, config.ami, candidates)
+
+    def by_type(self, types: Mapping[str, InstanceType] | Unknown) -> dict[str, MachineImage | Unknown]:
+        """Return the image of each type that exists; where that is unknown, of each by its likelier architecture."""
+        found: dict[str, MachineImage | Unknown] = {}
+        for (name, architecture), candidates in self._candidates.items():
+            if isinstance(types, Unknown):
+                is_wanted = name not in found
+            else:
+                is_wanted = name in types and types[name].architecture == architecture
+            if is_wanted:
+                found[name] = self._asked[candidates].result()
+        return found
+
+
+def _architectures(instance_type: str) -> tuple[str, ...]:
+    """Return what processor a type may have, the likelier first; the table knows that of most types with a GPU."""
+    known = [item.arch for item in hardware_table() if item.name == instance_type]
+    return tuple(known) or ("x86_64", "arm64")
 
 
 def _resolve_image(session: Session, ami: str, candidates: tuple[catalogue.Image, ...]) -> MachineImage:
@@ -179,18 +242,15 @@ def _with_usage(limit: Quota, running: list[Instance] | Unknown) -> Quota:
     return quotas.with_usage(limit, running)
 
 
-def _answer(question: Callable[..., T], *arguments: Any) -> T | Unknown:
-    try:
-        return question(*arguments)
-    except AwsError as error:
-        permission = error.operation if isinstance(error, AccessDenied) else ""
-        return Unknown(error.message, permission, error)
+def _locate(session: Session, bucket: str, prefix: str) -> DataLocation:
+    return s3.locate(session, bucket, prefix, suffixes=IMAGE_SUFFIXES | TABLE_SUFFIXES)
 
 
-def _gather_home(config: Config) -> Facts:
-    """Ask the region that every account has who we are and which regions there are."""
-    home = Session(HOME_REGION)
-    return Facts(config=config, identity=_answer(home.identity), regions=_answer(ec2.regions, home))
+def _gather_home(session: Session, config: Config) -> Facts:
+    """Return what a region that every account may use tells about the configured one."""
+    home = session.elsewhere(home_region(config.region))
+    identity, regions = ask(home.identity), ask(ec2.regions, home)
+    return Facts(config=config, identity=identity.result(), regions=regions.result())
 
 
 def _is_enabled(facts: Facts) -> bool:

@@ -67,6 +67,26 @@ class Instance:
     deployment: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class CapacityReservation:
+    """Machines that are paid for whether they run or not; `available` of `total` do not."""
+
+    instance_type: str
+    availability_zone: str
+    total: int
+    available: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpotRequest:
+    """One request on the spot market that is open or has its machine; `instance_id` is empty while it waits."""
+
+    id: str
+    instance_type: str
+    state: str
+    instance_id: str = ""
+
+
 @dataclass(frozen=True)
 class Resource:
     """Anything in EC2 that carries a tag; `kind` is EC2's word, e.g. "internet-gateway"."""
@@ -150,6 +170,47 @@ def instances(
     return [_instance(item, vcpus) for item in found]
 
 
+def capacity_reservations(session: Session) -> tuple[CapacityReservation, ...]:
+    """Return the capacity reservations in force; no capacity blocks, which have quotas of their own."""
+    with aws_errors("ec2:DescribeCapacityReservations", region=session.region):
+        found = _pages(
+            session,
+            "describe_capacity_reservations",
+            "CapacityReservations",
+            Filters=[{"Name": "state", "Values": ["active"]}],
+        )
+        return tuple(
+            CapacityReservation(
+                instance_type=item["InstanceType"],
+                availability_zone=item.get("AvailabilityZone", ""),
+                total=item["TotalInstanceCount"],
+                available=item["AvailableInstanceCount"],
+            )
+            for item in found
+            if item.get("ReservationType") != "capacity-block"
+        )
+
+
+def spot_requests(session: Session) -> tuple[SpotRequest, ...]:
+    """Return the spot requests that wait for a machine or have one."""
+    with aws_errors("ec2:DescribeSpotInstanceRequests", region=session.region):
+        found = _pages(
+            session,
+            "describe_spot_instance_requests",
+            "SpotInstanceRequests",
+            Filters=[{"Name": "state", "Values": ["open", "active"]}],
+        )
+        return tuple(
+            SpotRequest(
+                id=item["SpotInstanceRequestId"],
+                instance_type=item.get("LaunchSpecification", {}).get("InstanceType", ""),
+                state=item["State"],
+                instance_id=item.get("InstanceId", ""),
+            )
+            for item in found
+        )
+
+
 def console_output(session: Session, instance_id: str, latest: bool = True) -> str:
     """Return what the machine has printed on its console so far; empty while it has printed nothing.
 
@@ -209,6 +270,7 @@ def _describe_types(session: Session, names: Sequence[str]) -> list[InstanceType
 
 def _instance_type(item: dict[str, Any]) -> InstanceType:
     gpus = item.get("GpuInfo", {}).get("Gpus", [])
+    network = item.get("NetworkInfo", {})
     first = gpus[0] if gpus else {}
     architectures = item.get("ProcessorInfo", {}).get("SupportedArchitectures", ["x86_64"])
     return InstanceType(
@@ -222,6 +284,8 @@ def _instance_type(item: dict[str, Any]) -> InstanceType:
         # t2 and m3 list i386 first; no image of ours is 32-bit.
         architecture=next((name for name in architectures if name != "i386"), "x86_64"),
         usage_classes=frozenset(item.get("SupportedUsageClasses", ["on-demand", "spot"])),
+        network=network.get("NetworkPerformance", ""),
+        network_gbps=sum(card.get("BaselineBandwidthInGbps", 0.0) for card in network.get("NetworkCards", [])),
     )
 
 

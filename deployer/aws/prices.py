@@ -1,71 +1,103 @@
-"""What an instance costs per hour: AWS's Price List and spot market, or a dated table where they do not answer.
-
-The table (prices.csv) holds every type with an NVIDIA GPU that was launchable on 2026-08-01: USD per hour on demand,
-Linux, shared tenancy, us-east-1, from the Price List of 2026-07-20; empty where AWS sells no on-demand hours.
-"""
+"""What an instance costs per hour: AWS's Price List and spot market, or a dated table where they do not answer."""
 
 from __future__ import annotations
 
-import csv
 import json
-import threading
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
+from deployer.aws.asking import Unknown, ask
+from deployer.aws.hardware import TABLE_DATE, TABLE_REGION, hardware_table
 from deployer.aws.session import Session, aws_errors
-from deployer.errors import AwsError
 
-TABLE_DATE = "2026-07-20"
-TABLE_REGION = "us-east-1"
-
-# The Price List answers in three regions of the world only; a price is not worth a longer wait.
+# The Price List answers in three regions of the world only.
 PRICE_LIST_REGION = "us-east-1"
-PRICE_LIST_TIMEOUT_SECONDS = 2.0
+
+# A price is not worth a longer wait: the table has one too.
+PRICE_LIST_SECONDS = 5.0
 
 SPOT_PRODUCT = "Linux/UNIX"
+
+# What a product of the list must be, to be what RunInstances buys.
+PRODUCT = {
+    "operatingSystem": "Linux",
+    "preInstalledSw": "NA",
+    "tenancy": "Shared",
+    "capacitystatus": "Used",
+    "marketoption": "OnDemand",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """USD per hour of one instance, where it was read, and the day it was valid (ISO)."""
+    """USD per hour of one instance, where it was read, and the day it was valid (ISO).
+
+    `is_live` tells what AWS said just now from what stands in the table of the package.
+    """
 
     usd_per_hour: float
     source: str
     as_of: str
+    is_live: bool = True
 
 
-def on_demand_prices(
-    session: Session, names: Iterable[str], *, timeout_seconds: float = PRICE_LIST_TIMEOUT_SECONDS
-) -> dict[str, Price]:
-    """Return the on-demand price of each type, live where AWS answers in time, else from the table.
+def list_prices(session: Session, instance_type: str, regions: Iterable[str]) -> dict[str, Price]:
+    """Return what AWS's Price List says of one type, by region; a region that does not sell it is absent.
 
-    A type with neither is absent. Never raises AwsError: a price is good to know, not needed.
+    One question however many the regions are: the list tells all of them. Raises AwsError.
     """
-    wanted = sorted(set(names))
-    if not wanted:
-        return {}
-    answers: dict[str, Price] = {}
+    wanted = frozenset(regions)
+    filters = PRODUCT | {"instanceType": instance_type}
+    if len(wanted) == 1:
+        filters |= {"regionCode": next(iter(wanted))}
+    today = datetime.now(UTC).date().isoformat()
+    found: dict[str, Price] = {}
+    with aws_errors("pricing:GetProducts", region=PRICE_LIST_REGION):
+        pages = (
+            session.client("pricing", region=PRICE_LIST_REGION)
+            .get_paginator("get_products")
+            .paginate(
+                ServiceCode="AmazonEC2",
+                FormatVersion="aws_v1",
+                Filters=[{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in filters.items()],
+            )
+        )
+        for product in (json.loads(item) for page in pages for item in page["PriceList"]):
+            region = product["product"]["attributes"].get("regionCode", "")
+            usd = _hourly_usd(product)
+            if region in wanted and usd is not None:
+                found.setdefault(region, Price(usd_per_hour=usd, source=f"AWS Price List ({region})", as_of=today))
+    return found
 
-    def ask(name: str) -> None:
-        price = _live_price(session, name)
-        if price is not None:
-            answers[name] = price
 
-    # Daemons: a Price List that hangs must not hold up the answer, nor the end of the program.
-    asking = [threading.Thread(target=ask, args=(name,), name="price-list", daemon=True) for name in wanted]
-    deadline = time.monotonic() + timeout_seconds
-    for thread in asking:
-        thread.start()
-    for thread in asking:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    live = dict(answers)
-    known = {name: live.get(name) or table_price(name, session.region) for name in wanted}
-    return {name: price for name, price in known.items() if price is not None}
+class Asked:
+    """The Price List's answers on some types, under way."""
+
+    def __init__(self, session: Session, names: Iterable[str], regions: Iterable[str]) -> None:
+        wanted = tuple(regions)
+        self._answers = {
+            name: ask(list_prices, session, name, wanted, within_seconds=PRICE_LIST_SECONDS) for name in names
+        }
+
+    def in_region(self, region: str) -> dict[str, Price]:
+        """Return the on-demand price of each type: live where AWS tells it in time, else the table's.
+
+        A type with neither is absent: a price is good to know, not needed.
+        """
+        found = {}
+        for name, answer in self._answers.items():
+            live = answer.result()
+            price = None if isinstance(live, Unknown) else live.get(region)
+            found[name] = price or table_price(name, region)
+        return {name: price for name, price in found.items() if price is not None}
+
+
+def on_demand_prices(session: Session, names: Iterable[str]) -> dict[str, Price]:
+    """Return the on-demand price of each type in the session's region, from AWS or the table."""
+    return Asked(session, names, [session.region]).in_region(session.region)
 
 
 def spot_prices(session: Session, names: Iterable[str]) -> dict[tuple[str, str], Price]:
@@ -102,7 +134,9 @@ def table_price(instance_type: str, region: str) -> Price | None:
     if usd is None:
         return None
     elsewhere = "" if region == TABLE_REGION else f", {region} may differ"
-    return Price(usd_per_hour=usd, source=f"built-in table ({TABLE_REGION}{elsewhere})", as_of=TABLE_DATE)
+    return Price(
+        usd_per_hour=usd, source=f"built-in table ({TABLE_REGION}{elsewhere})", as_of=TABLE_DATE, is_live=False
+    )
 
 
 def known_gpu_types() -> tuple[str, ...]:
@@ -112,42 +146,14 @@ def known_gpu_types() -> tuple[str, ...]:
 
 @cache
 def _table() -> dict[str, float | None]:
-    text = files("deployer.aws").joinpath("prices.csv").read_text(encoding="utf-8")
-    return {
-        row["instance_type"]: float(row["usd_per_hour"]) if row["usd_per_hour"] else None
-        for row in csv.DictReader(text.splitlines())
-    }
+    return {item.name: item.usd_per_hour for item in hardware_table()}
 
 
-def _live_price(session: Session, instance_type: str) -> Price | None:
-    wanted = {
-        "regionCode": session.region,
-        "instanceType": instance_type,
-        "operatingSystem": "Linux",
-        "preInstalledSw": "NA",
-        "tenancy": "Shared",
-        "capacitystatus": "Used",
-        "marketoption": "OnDemand",
-    }
-    try:
-        with aws_errors("pricing:GetProducts", region=PRICE_LIST_REGION):
-            answer = session.client("pricing", region=PRICE_LIST_REGION).get_products(
-                ServiceCode="AmazonEC2",
-                FormatVersion="aws_v1",
-                Filters=[{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in wanted.items()],
-            )
-    except AwsError:
-        return None
-    usd = [price for item in answer["PriceList"] for price in _hourly_usd(json.loads(item))]
-    if not usd:
-        return None
-    today = datetime.now(UTC).date().isoformat()
-    return Price(usd_per_hour=usd[0], source=f"AWS Price List ({session.region})", as_of=today)
-
-
-def _hourly_usd(product: dict[str, Any]) -> list[float]:
-    """Return the on-demand prices of one product of the Price List; 0 marks hours that a reservation paid for."""
-    terms = product.get("terms", {}).get("OnDemand", {}).values()
-    dimensions = [dimension for term in terms for dimension in term["priceDimensions"].values()]
-    prices = [float(item["pricePerUnit"].get("USD", 0)) for item in dimensions if item.get("unit") == "Hrs"]
-    return [price for price in prices if price > 0]
+def _hourly_usd(product: dict[str, Any]) -> float | None:
+    """Return the on-demand price of one product of the list; 0 marks hours that a reservation paid for."""
+    for term in product.get("terms", {}).get("OnDemand", {}).values():
+        for dimension in term["priceDimensions"].values():
+            usd = float(dimension["pricePerUnit"].get("USD", 0))
+            if dimension.get("unit") == "Hrs" and usd > 0:
+                return usd
+    return None

@@ -5,6 +5,10 @@ from __future__ import annotations
 import difflib
 from functools import cache
 
+# Each partition's region that every account of it may use, and that knows all the others.
+HOMES = {"cn-": "cn-north-1", "us-gov-": "us-gov-west-1"}
+HOME = "us-east-1"
+
 
 @cache
 def known_regions() -> tuple[str, ...]:
@@ -19,3 +23,8 @@ def known_regions() -> tuple[str, ...]:
 def close_regions(region: str) -> tuple[str, ...]:
     """Return real regions whose names look like `region`, the closest first."""
     return tuple(difflib.get_close_matches(region, known_regions(), n=3, cutoff=0.6))
+
+
+def home_region(region: str) -> str:
+    """Return where to ask about a region that does not answer itself: one that every account there may use."""
+    return next((home for prefix, home in HOMES.items() if region.startswith(prefix)), HOME)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deployer.aws.translation import translate
@@ -19,8 +19,12 @@ READ_TIMEOUT_SECONDS = 30
 # urllib3 takes the connect timeout for every write as well: an upload over a busy line needs more.
 S3_CONNECT_TIMEOUT_SECONDS = 60
 
-# More threads than any part of deployer asks AWS with at once; with botocore's 10 connections are dropped.
+# More threads than any part of deployer asks one service of one region with at once; with botocore's 10 connections
+# are dropped.
 CONNECTIONS = 32
+
+# How often a call is tried that is throttled or not answered; botocore's back-off doubles from a second at most.
+ATTEMPTS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,44 +40,64 @@ class Session:
 
     def __init__(self, region: str) -> None:
         self.region = region
-        self._lock = threading.Lock()
-        self._identity_lock = threading.Lock()
-        self._session: Any = None
-        self._clients: dict[tuple[str, str], Any] = {}
-        self._identity: Identity | None = None
+        self._caller = _Caller()
+
+    def elsewhere(self, region: str) -> Session:
+        """Return AWS in another region, as the same caller; what is costly to make is shared."""
+        other = Session(region)
+        other._caller = self._caller
+        return other
 
     def client(self, service: str, *, region: str = "") -> Any:
         """Return the boto3 client of `service`, made once; `region` is for services that few regions have."""
         key = (service, region or self.region)
-        with self._lock:
-            if key not in self._clients:
+        clients = self._caller.clients
+        with self._caller.lock:
+            if key not in clients:
                 with aws_errors(f"{service}:*", region=key[1]):
-                    self._clients[key] = self._new_client(*key)
-            return self._clients[key]
+                    clients[key] = self._new_client(*key)
+            return clients[key]
 
     def identity(self) -> Identity:
         """Return the account and the ARN behind the credentials; asks AWS once."""
-        with self._identity_lock:
-            if self._identity is None:
+        with self._caller.identity_lock:
+            if self._caller.identity is None:
                 with aws_errors("sts:GetCallerIdentity", region=self.region):
                     answer = self.client("sts").get_caller_identity()
-                self._identity = Identity(account=answer["Account"], arn=answer["Arn"])
-            return self._identity
+                self._caller.identity = Identity(account=answer["Account"], arn=answer["Arn"])
+            return self._caller.identity
 
     def _new_client(self, service: str, region: str) -> Any:
         import boto3
+        import botocore.session
         from botocore.config import Config
 
-        if self._session is None:
-            self._session = boto3.Session(region_name=self.region)
+        if self._caller.boto3_session is None:
+            self._caller.botocore_session = botocore.session.get_session()
+            self._caller.boto3_session = boto3.Session(botocore_session=self._caller.botocore_session)
+        retries: dict[str, Any] = {"mode": "standard"}
+        # AWS_MAX_ATTEMPTS, or the profile's max_attempts, keeps its say; the default of this mode is 3.
+        if self._caller.botocore_session.get_config_variable("max_attempts") is None:
+            retries["total_max_attempts"] = ATTEMPTS
         config = Config(
             connect_timeout=S3_CONNECT_TIMEOUT_SECONDS if service == "s3" else CONNECT_TIMEOUT_SECONDS,
             read_timeout=READ_TIMEOUT_SECONDS,
-            # Without "max_attempts" here AWS_MAX_ATTEMPTS keeps its say; the default of this mode is 3.
-            retries={"mode": "standard"},
+            retries=retries,
             max_pool_connections=CONNECTIONS,
         )
-        return self._session.client(service, region_name=region, config=config)
+        return self._caller.boto3_session.client(service, region_name=region, config=config)
+
+
+@dataclass
+class _Caller:
+    """One set of credentials: whose they are, and the clients that use them, by service and region."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    identity_lock: threading.Lock = field(default_factory=threading.Lock)
+    botocore_session: Any = None
+    boto3_session: Any = None
+    clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    identity: Identity | None = None
 
 
 @contextmanager

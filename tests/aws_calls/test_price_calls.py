@@ -6,7 +6,6 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from botocore.stub import Stubber
@@ -16,10 +15,11 @@ from deployer.aws.session import Session
 from deployer.errors import AccessDenied
 
 
-def product(usd: str, *, unit: str = "Hrs") -> str:
+def product(usd: str, *, unit: str = "Hrs", region: str = "us-east-1") -> str:
     """Return one item of a price list, as the API gives it: JSON in a string."""
     dimension = {"unit": unit, "pricePerUnit": {"USD": usd}}
-    return json.dumps({"terms": {"OnDemand": {"A.B": {"priceDimensions": {"A.B.C": dimension}}}}})
+    terms = {"OnDemand": {"A.B": {"priceDimensions": {"A.B.C": dimension}}}}
+    return json.dumps({"product": {"attributes": {"regionCode": region}}, "terms": terms})
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,20 @@ def test_on_demand_prices_come_from_the_price_list(
     assert (price.usd_per_hour, price.source) == (usd, source)
 
 
-def test_on_demand_prices_fall_back_to_the_dated_table(session: Session) -> None:
+def test_on_demand_prices_are_live_where_the_price_list_answers(session: Session) -> None:
+    price = prices.on_demand_prices(session, ["g4dn.xlarge"])["g4dn.xlarge"]
+
+    assert price.is_live
+    assert price.source == "AWS Price List (us-east-1)"
+
+
+def test_on_demand_prices_fall_back_to_the_dated_table(session: Session, refuse: Callable[..., None]) -> None:
+    refuse("GetProducts", code="AccessDeniedException")
+
     found = prices.on_demand_prices(session, ["g4dn.xlarge", "g6f.large", "p5e.48xlarge", "m5.large"])
 
-    assert (found["g4dn.xlarge"].usd_per_hour, found["g4dn.xlarge"].as_of) == (0.526, "2026-07-20")
+    first = found["g4dn.xlarge"]
+    assert (first.usd_per_hour, first.as_of, first.is_live) == (0.526, "2026-07-20", False)
     assert found["g6f.large"].usd_per_hour == 0.202
     # Sold in capacity blocks only; and no GPU: neither has a price that could be guessed.
     assert found.keys() == {"g4dn.xlarge", "g6f.large"}
@@ -57,20 +67,39 @@ def test_on_demand_prices_do_not_wait_for_a_price_list_that_hangs(
 ) -> None:
     finished = threading.Event()
 
-    class Silent:
-        def get_products(self, **_: Any) -> Any:
-            finished.wait(30)
-            return {"PriceList": []}
-
     # A stub answers at once, and a server that never does would outlive the test.
-    monkeypatch.setattr(fresh_session, "client", lambda *_, **__: Silent())
+    monkeypatch.setattr(fresh_session, "client", lambda *_, **__: finished.wait(30))
+    monkeypatch.setattr(prices, "PRICE_LIST_SECONDS", 0.1)
     started = time.monotonic()
 
-    found = prices.on_demand_prices(fresh_session, ["g4dn.xlarge"], timeout_seconds=0.1)
+    found = prices.on_demand_prices(fresh_session, ["g4dn.xlarge"])
 
     assert time.monotonic() - started < 10
     finished.set()
     assert found["g4dn.xlarge"].source == "built-in table (us-east-1)"
+
+
+def test_prices_of_many_regions_are_one_question_a_type(fresh_session: Session) -> None:
+    asked: list[str] = []
+    client = fresh_session.client("pricing", region="us-east-1")
+    client.meta.events.register("before-call.pricing", lambda model, **_: asked.append(model.name))
+
+    found = prices.Asked(fresh_session, ["g4dn.xlarge"], ["us-east-1", "eu-west-1", "us-west-2"])
+
+    here, there = found.in_region("us-east-1")["g4dn.xlarge"], found.in_region("eu-west-1")["g4dn.xlarge"]
+    assert here.usd_per_hour < there.usd_per_hour
+    assert (there.source, there.is_live) == ("AWS Price List (eu-west-1)", True)
+    assert asked == ["GetProducts"]
+
+
+def test_prices_of_many_regions_are_read_from_every_page(session: Session) -> None:
+    with Stubber(session.client("pricing", region="us-east-1")) as stub:
+        stub.add_response("get_products", {"PriceList": [product("1", region="eu-west-3")], "NextToken": "2"})
+        stub.add_response("get_products", {"PriceList": [product("2", region="eu-west-1")]})
+
+        found = prices.list_prices(session, "g4dn.xlarge", ["eu-west-1", "us-east-1"])
+
+    assert {region: price.usd_per_hour for region, price in found.items()} == {"eu-west-1": 2.0}
 
 
 def test_table_price_admits_that_it_is_another_regions() -> None:
@@ -106,11 +135,3 @@ def test_spot_prices_of_nothing_ask_nothing(session: Session, refuse: Callable[.
     assert prices.spot_prices(session, []) == {}
     with pytest.raises(AccessDenied):
         prices.spot_prices(session, ["g4dn.xlarge"])
-
-
-def test_known_gpu_types_are_the_ones_of_the_table() -> None:
-    names = prices.known_gpu_types()
-
-    assert "g4dn.xlarge" in names
-    assert "p3.2xlarge" not in names
-    assert len(names) > 60

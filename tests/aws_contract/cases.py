@@ -10,7 +10,7 @@ from typing import Any
 
 from ami import catalogue
 from aws_contract.stand_in import Answers, Refusal
-from deployer.aws import cloud9, ec2, existence, iam, images, prices, quotas, removal, s3
+from deployer.aws import cloud9, ec2, existence, iam, images, prices, quotas, removal, s3, spot
 from deployer.aws.ec2 import Resource
 from deployer.aws.removal import Owned
 from deployer.aws.session import Session
@@ -19,6 +19,7 @@ from deployer.remote.agents.fetch_data.store import MANIFEST_VERSION, Store
 NO_QUOTA = Refusal("NoSuchResourceException")
 IMAGE = catalogue.CATALOGUE[0]
 PRODUCT = {
+    "product": {"attributes": {"regionCode": "us-east-1"}},
     "terms": {
         "OnDemand": {"1": {"priceDimensions": {"1": {"unit": "Hrs", "pricePerUnit": {"USD": "0.526"}}}}},
     }
@@ -55,6 +56,8 @@ CASES: Mapping[str, Case] = {
     "ec2.instance_types": Case(lambda aws: ec2.instance_types(aws, ["g5.xlarge"])),
     "ec2.offerings": Case(lambda aws: ec2.offerings(aws, ["g5.xlarge"])),
     "ec2.instances": Case(lambda aws: ec2.instances(aws, "demo")),
+    "ec2.capacity_reservations": Case(lambda aws: ec2.capacity_reservations(aws)),
+    "ec2.spot_requests": Case(lambda aws: ec2.spot_requests(aws)),
     "ec2.console_output": Case(lambda aws: ec2.console_output(aws, "i-1")),
     "ec2.tagged": Case(lambda aws: ec2.tagged(aws, "demo")),
     "ec2.key_pairs": Case(lambda aws: ec2.key_pairs(aws, "demo")),
@@ -74,7 +77,11 @@ CASES: Mapping[str, Case] = {
         {"DescribeImages": {"Images": [{"ImageId": "ami-1", "State": "available"}]}},
     ),
     "prices.on_demand_prices": Case(
-        lambda aws: prices.on_demand_prices(aws, ["g5.xlarge"], timeout_seconds=60),
+        lambda aws: prices.on_demand_prices(aws, ["g5.xlarge"]),
+        {"GetProducts": {"PriceList": [json.dumps(PRODUCT)]}},
+    ),
+    "prices.list_prices": Case(
+        lambda aws: prices.list_prices(aws, "g5.xlarge", ["us-east-1", "eu-west-1"]),
         {"GetProducts": {"PriceList": [json.dumps(PRODUCT)]}},
     ),
     "prices.spot_prices": Case(lambda aws: prices.spot_prices(aws, ["g5.xlarge"])),
@@ -107,13 +114,14 @@ CASES: Mapping[str, Case] = {
     "s3.get_bytes": Case(lambda aws: s3.get_bytes(aws, "demo", "data/manifest.json")),
     "s3.put_bytes": Case(lambda aws: s3.put_bytes(aws, "demo", "a", b"b", content_type="text/plain")),
     "s3.upload_stream": Case(lambda aws: s3.upload_stream(aws, "demo", "a", io.BytesIO(b"b"), on_bytes=lambda _: None)),
+    "spot.placement_scores": Case(lambda aws: spot.placement_scores(aws, ["g5.xlarge"], 1)),
     "session.identity": Case(lambda aws: aws.identity()),
 }
 
 # What asks without a Session: the agent on the host, with the host's own role.
 BESIDE: Mapping[str, Case] = {
     "fetch_data": Case(
-        lambda _: Store("demo", "us-east-1").read_manifest(unless="0"),
+        lambda _: Store("demo", "us-east-1", 1).read_manifest(unless="0"),
         {"GetObject": {"Body": io.BytesIO(json.dumps({"version": MANIFEST_VERSION, "files": {}}).encode())}},
     ),
 }

@@ -1,0 +1,71 @@
+"""Questions to AWS, all under way at once: each has a thread of its own, and a time after which it counts as unknown.
+
+Guarantees:
+1. No question waits for another: what takes AWS one answer's time alone takes no longer among many.
+2. A question that hangs holds up neither the other answers nor the end of the program.
+3. A refusal is an answer (`Unknown`); an error of ours is raised where the answer is read.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from deployer.errors import AccessDenied, AwsError
+
+T = TypeVar("T")
+
+# Five tries with botocore's back-off are over in less, unless each of them hangs.
+DEADLINE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """What AWS did not tell, and the IAM action that would; `error` is what AWS said."""
+
+    reason: str
+    permission: str = ""
+    error: AwsError | None = None
+
+
+class Answer(Generic[T]):
+    """What comes of one question; `seconds` is how long it took, None while there is no answer."""
+
+    def __init__(self, question: Callable[..., T], *arguments: object, within_seconds: float) -> None:
+        self.seconds: float | None = None
+        self._within = within_seconds
+        self._began = time.monotonic()
+        self._future: Future[T] = Future()
+        # A daemon, which a pool's threads are not: Python would wait for them before it ends.
+        threading.Thread(target=self._run, args=(question, arguments), name="asking", daemon=True).start()
+
+    def result(self) -> T | Unknown:
+        """Wait for the answer, for as long as the question may take."""
+        left = self._began + self._within - time.monotonic()
+        try:
+            return self._future.result(timeout=max(0.0, left))
+        except AwsError as error:
+            return Unknown(error.message, error.operation if isinstance(error, AccessDenied) else "", error)
+        except TimeoutError:
+            reason = f"AWS gave no answer within {self._within:g} s."
+            hint = "Check the network; behind a proxy set HTTPS_PROXY. Where AWS itself is slow, try again."
+            return Unknown(reason, error=AwsError(reason, hint=hint, code="NoAnswer"))
+
+    def _run(self, question: Callable[..., T], arguments: tuple[object, ...]) -> None:
+        try:
+            answer = question(*arguments)
+        except BaseException as error:
+            self.seconds = time.monotonic() - self._began
+            self._future.set_exception(error)
+        else:
+            self.seconds = time.monotonic() - self._began
+            self._future.set_result(answer)
+
+
+def ask(question: Callable[..., T], *arguments: object, within_seconds: float = DEADLINE_SECONDS) -> Answer[T]:
+    """Start a question and return at once."""
+    return Answer(question, *arguments, within_seconds=within_seconds)
