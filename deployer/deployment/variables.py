@@ -21,6 +21,7 @@ from deployer.terraform import Terraform
 
 # AWS fixes this name: Cloud9's service-linked role may pass no other. docs.aws.amazon.com/cloud9, ec2-ssm
 CLOUD9_ROLE = "AWSCloud9SSMAccessRole"
+CLOUD9_ENVIRONMENT = "module.cloud9[0].aws_cloud9_environment_ec2.this"
 
 
 def tf_variables(
@@ -30,6 +31,7 @@ def tf_variables(
     folder = records.prepare(config)
     known = terraform.resources()
     bucket = bucket_name(config, facts.account)
+    data_bucket, data_prefix = config.data_bucket or ("", "")
     return {
         "name": config.name,
         "region": config.region,
@@ -43,7 +45,9 @@ def tf_variables(
         "bucket_name": bucket,
         # It outlived an earlier `down --keep-bucket`: it exists, and Terraform does not know it.
         "adopt_bucket": "module.bucket.aws_s3_bucket.this" not in known and s3.bucket_exists(session, bucket),
-        **(_cloud9(session, known) if has_cloud9(facts) else {"cloud9_enabled": False}),
+        "data_bucket": data_bucket,
+        "data_prefix": data_prefix,
+        **_cloud9(facts, session, known),
         **candidate_variables(config, candidate),
     }
 
@@ -84,6 +88,9 @@ def _catalogued(image: MachineImage) -> catalogue.Image | None:
     return catalogue.named(image.catalogue_name) if image.catalogue_name else None
 
 
-def _cloud9(session: Session, known: tuple[str, ...]) -> dict[str, Any]:
+def _cloud9(facts: Facts, session: Session, known: tuple[str, ...]) -> dict[str, Any]:
+    # One that exists stays, also while AWS does not say whether there may be one: somebody works in it.
+    if not has_cloud9(facts) and not (facts.config.cloud9 and CLOUD9_ENVIRONMENT in known):
+        return {"cloud9_enabled": False}
     ours = any(item.startswith("module.cloud9") and "aws_iam_role.ssm" in item for item in known)
     return {"cloud9_enabled": True, "cloud9_create_role": ours or not iam.role_exists(session, CLOUD9_ROLE)}
