@@ -126,6 +126,38 @@ def test_quota_is_set_and_listed(run: Run) -> None:
     assert (values["L-DB2E81BA"], values["L-417A185B"]) == (8, 64)
 
 
+def test_quota_is_taken_away_and_listed_without_a_value(run: Run) -> None:
+    said = run("quota", "unset", "L-DB2E81BA").stdout
+    listed = run("quota", "list", "--region", "us-west-2").stdout.splitlines()
+
+    assert said == "Running On-Demand G and VT instances (L-DB2E81BA): no applied value in every region.\n"
+    line = next(line for line in listed if line.startswith("L-DB2E81BA"))
+    assert line.split() == ["L-DB2E81BA", "-", "ec2", *["Running", "On-Demand", "G", "and", "VT", "instances"]]
+
+
+@pytest.mark.parametrize(("decision", "status"), [("approve", "APPROVED"), ("deny", "DENIED")])
+def test_request_for_more_is_decided(run: Run, aws: Callable[..., Any], decision: str, status: str) -> None:
+    client = aws("service-quotas", region_name="sa-east-1")
+    client.request_service_quota_increase(ServiceCode="vpc", QuotaCode="L-F678F1CE", DesiredValue=7)
+
+    said = run("quota", decision, "L-F678F1CE", "--region", "sa-east-1").stdout
+
+    assert said == f"VPCs per Region in sa-east-1: 7 {status}.\n"
+
+
+def test_fault_of_a_region_is_listed_with_it(run: Run) -> None:
+    said = run("fault", "add", "--action", "ec2:*", "--code", "RequestLimitExceeded", "--region", "eu-west-1").stdout
+
+    assert said == "ec2:* fails with RequestLimitExceeded (eu-west-1, always)\n"
+
+
+def test_fault_in_a_zone_that_does_not_exist_is_refused_with_the_one_meant(run: Run) -> None:
+    with pytest.raises(LocalCloudError, match="There is no zone 'us-east-1x'") as caught:
+        run("fault", "add", "--action", "RunInstances", "--code", "InternalError", "--zone", "us-east-1x")
+
+    assert "us-east-1" in caught.value.hint
+
+
 def test_unknown_quota_says_where_the_known_ones_are(run: Run) -> None:
     with pytest.raises(LocalCloudError, match="L-NONE") as caught:
         run("quota", "set", "L-NONE", "8")
@@ -145,8 +177,10 @@ def test_every_command_has_help_with_an_example() -> None:
     def leaves(group: click.Group, path: tuple[str, ...]) -> list[tuple[str, ...]]:
         found: list[tuple[str, ...]] = []
         for name, command in group.commands.items():
-            nested = isinstance(command, click.Group)
-            found += leaves(command, (*path, name)) if nested else [(*path, name)]
+            if isinstance(command, click.Group):
+                found += leaves(command, (*path, name))
+            else:
+                found.append((*path, name))
         return found
 
     for path in leaves(local, ()):
