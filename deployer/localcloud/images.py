@@ -48,6 +48,17 @@ class SizedAmi(Ami):
         self.snapshot_gb = self.ebs_snapshot.volume.size = snapshot_gb
 
 
+class OwnAmi(SizedAmi):
+    """An image of the account's own; `ancestor` is the name of the public image that it began as."""
+
+    ancestor = ""
+
+
+def ancestor_name(image: Any) -> str:
+    """Return the name of the public image that an image began as: it tells the login name."""
+    return getattr(image, "ancestor", "") or image.name or ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class OldImage:
     """An image that AWS has deprecated: still there under its id and its name, and no longer in the catalogue."""

@@ -13,9 +13,10 @@ from moto.ec2.models import ec2_backends, elastic_network_interfaces
 from moto.ec2.models.instances import Instance, InstanceBackend, StateReason
 from moto.ec2.responses import EC2Response
 
-from deployer.localcloud import capacity, launching, own_images, spot
+from deployer.localcloud import capacity, launching, spot
 from deployer.localcloud.cloud_init import shutdown_minutes
 from deployer.localcloud.hosts import Hosts
+from deployer.localcloud.images import ancestor_name
 from deployer.localcloud.patching import adds, replaces
 from deployer.localcloud.quotas import Quotas
 
@@ -38,7 +39,7 @@ class Machines:
             private_address=instance.private_ip or "",
             region=instance.region_name,
             public_key=key_pair.public_key if key_pair else "",
-            users=_login_names(own_images.ancestor_name(image) if image else ""),
+            users=_login_names(ancestor_name(image) if image else ""),
             image_id=instance.image_id or "",
         )
         if is_first and instance.user_data is not None:

@@ -14,22 +14,12 @@ from moto.ec2.responses import EC2Response
 from moto.ec2.utils import random_ami_id
 
 from deployer.localcloud.hosts import Hosts
-from deployer.localcloud.images import SizedAmi
+from deployer.localcloud.images import OwnAmi, SizedAmi, ancestor_name
+from deployer.localcloud.instances import Machines
 from deployer.localcloud.patching import replaces
 
 
-class OwnAmi(SizedAmi):
-    """An image of the account's own; `ancestor` is the name of the public image that it began as."""
-
-    ancestor = ""
-
-
-def ancestor_name(image: Any) -> str:
-    """Return the name of the public image that an image began as: it tells the login name."""
-    return getattr(image, "ancestor", "") or image.name or ""
-
-
-def install(hosts: Hosts) -> None:
+def install(machines: Machines, hosts: Hosts) -> None:
     """Let images be made, found, and removed with what they hold."""
 
     @replaces(AmiBackend, "create_image")
@@ -66,6 +56,13 @@ def install(hosts: Hosts) -> None:
         hosts.capture(instance_id, made.id)
         self.amis[made.id] = made
         return made
+
+    @replaces(EC2Response, "create_image")
+    def answer_create_image(original: Any, self: Any) -> Any:
+        answer = original(self)
+        if not self._get_bool_param("NoReboot", False):  # as on AWS, where a running instance boots anew
+            machines.reboot(self._get_param("InstanceId"))
+        return answer
 
     @replaces(EBSBackend, "delete_snapshot")
     def delete_snapshot(original: Any, self: Any, snapshot_id: str) -> Any:

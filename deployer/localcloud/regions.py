@@ -94,6 +94,9 @@ def install() -> None:
     """Let DescribeRegions say what an account has not enabled; moto lists every partition, and ignores all filters."""
     for region in RegionsAndZonesBackend.regions:
         region.opt_in_status = "opt-in-not-required" if is_enabled(region.name) else "not-opted-in"
+    for zones in RegionsAndZonesBackend.zones.values():
+        for zone in zones:
+            vars(zone).update(opt_in_status="opt-in-not-required", group_name=f"{zone.region_name}-zg-1")
 
     @adds(EC2Response)
     def describe_regions(self: Any) -> ActionResult:

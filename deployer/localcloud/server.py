@@ -23,6 +23,7 @@ from deployer.localcloud import (
     guard,
     images,
     instances,
+    offerings,
     own_images,
     pricing,
     regions,
@@ -151,7 +152,8 @@ def serve(directory: Path, port: int) -> None:
 def _extend_moto(machines: instances.Machines, hosts: Hosts, quotas: Quotas, requests: QuotaRequests) -> None:
     regions.install()
     images.install()
-    own_images.install(hosts)
+    offerings.install()
+    own_images.install(machines, hosts)
     repairs.install()
     instances.install(machines, hosts, quotas)
     capacity_calls.install(quotas)

@@ -15,7 +15,7 @@ from moto.ec2.utils import random_spot_request_id
 
 from deployer.localcloud.offerings import vcpus, zones_offering
 from deployer.localcloud.patching import adds, replaces
-from deployer.localcloud.regions import ALWAYS_ENABLED
+from deployer.localcloud.regions import ALWAYS_ENABLED, zone_ids
 
 # USD per vCPU and hour: about 40 % of the on-demand price in us-east-1 (Price List API, 2026-07-20); a rehearsal needs
 # prices of the right size that differ between zones, not today's.
@@ -119,10 +119,12 @@ def _answer_prices() -> None:
         wanted = self._get_param("AvailabilityZone") or filters.get("availability-zone")
         zones = [wanted] if isinstance(wanted, str) else wanted
         products = self._get_param("ProductDescriptions", []) or ["Linux/UNIX"]
+        ids = zone_ids(self.region)
         hour = utcnow().replace(minute=0, second=0, microsecond=0)
         history = [
             {
                 "AvailabilityZone": zone,
+                "AvailabilityZoneId": ids.get(zone),
                 "InstanceType": instance_type,
                 "ProductDescription": product,
                 "SpotPrice": f"{price(instance_type, zone):.6f}",

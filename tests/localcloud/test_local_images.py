@@ -9,6 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 from cloud_machines import Machine
 
+from deployer.localcloud.processes import start_time
+
 Aws = Callable[..., Any]
 Launch = Callable[..., Machine]
 
@@ -62,3 +64,14 @@ def test_baked_image_holds_what_the_machine_had(aws: Aws, launch: Launch) -> Non
     ec2.delete_snapshot(SnapshotId=snapshot["SnapshotId"])
     assert ec2.describe_images(Owners=["self"])["Images"] == []
     assert ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"] == []
+
+
+@pytest.mark.parametrize("keeps_running", [False, True])
+def test_machine_boots_anew_when_it_is_baked_unless_told_not_to(aws: Aws, launch: Launch, keeps_running: bool) -> None:
+    ec2, machine = aws("ec2"), launch()
+    job = int(machine.ssh("nohup sleep 60 >/dev/null 2>&1 & echo $!").stdout)
+
+    baked = ec2.create_image(InstanceId=machine.id, Name=f"baked-{keeps_running}", NoReboot=keeps_running)
+
+    assert bool(start_time(job)) == keeps_running
+    ec2.deregister_image(ImageId=baked["ImageId"])

@@ -70,6 +70,22 @@ def test_offerings_agree_by_name_and_by_id_of_the_zone(aws: Aws, region: str) ->
     assert ec2.describe_spot_price_history(InstanceTypes=["g4dn.xlarge"])["SpotPriceHistory"]
 
 
+def test_offerings_are_found_by_pattern_and_come_by_page(aws: Aws) -> None:
+    ec2 = aws("ec2")
+    filters = [{"Name": "instance-type", "Values": ["g4dn.*", "g5.xlarge"]}]
+
+    pages = list(
+        ec2.get_paginator("describe_instance_type_offerings").paginate(
+            LocationType="availability-zone", Filters=filters, PaginationConfig={"PageSize": 20}
+        )
+    )
+
+    found = {item["InstanceType"] for page in pages for item in page["InstanceTypeOfferings"]}
+    assert len(pages) > 1
+    assert {name.partition(".")[0] for name in found} == {"g4dn", "g5"}
+    assert {name for name in found if name.startswith("g5")} == {"g5.xlarge"}
+
+
 def test_scores_of_zones_are_of_the_regions_that_were_named(aws: Aws) -> None:
     types = ["g4dn.xlarge", "g5.xlarge", "g6.xlarge"]
     asked = {"InstanceTypes": types, "TargetCapacity": 1, "RegionNames": ["us-west-2", "eu-west-1"]}
