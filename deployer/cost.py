@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from deployer.placement import Candidate
+if TYPE_CHECKING:
+    # At run time a circle: placement asks preflight, which asks here what data on the way cost.
+    from deployer.placement import Candidate
 
 # EBS gp3 with its included throughput, us-east-1: aws.amazon.com/ebs/pricing, read 2026-11.
 GP3_USD_PER_GB_MONTH = 0.08

@@ -56,6 +56,7 @@ def failed(instance_type: str, zone_id: str, *, minutes: float = 1, spot: bool =
         spot=spot,
         code="InsufficientInstanceCapacity",
         at=NOW - minutes * 60,
+        account="123456789012",
     )
 
 

@@ -169,7 +169,7 @@ def _latest_failure(facts: Facts, instance_type: str, zone: Zone) -> Attempt | N
         item
         for item in facts.attempts
         if (item.region, item.instance_type, item.zone_id) == (facts.config.region, instance_type, zone.id)
-        and item.spot == facts.config.spot
+        and (item.spot, item.account) == (facts.config.spot, facts.account)
     ]
     return max(here, key=lambda item: item.at, default=None)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 
 from deployer.aws.regions import close_regions, known_regions
+from deployer.distance import km_between
 from deployer.facts import Facts, Unknown
 from deployer.preflight.findings import Finding, Level, unknown
 
@@ -37,13 +39,12 @@ def check_region(facts: Facts) -> list[Finding]:
     elif region not in facts.regions:
         return [_no_such_region(region, facts.regions)]
     elif not facts.regions[region]:
-        enabled = sorted(name for name, is_enabled in facts.regions.items() if is_enabled)
-        close = difflib.get_close_matches(region, enabled, n=1, cutoff=0) or ["us-east-1"]
-        hint = (
-            f"Enable it, which takes some minutes: aws account enable-region --region-name {region}; "
-            f"or take an enabled one, e.g. --region {close[0]}."
-        )
-        return [Finding("region", Level.ERROR, f"{region} is not enabled for this account.", hint)]
+        hint = f"Enable it, which takes some minutes: aws account enable-region --region-name {region}"
+        enabled = [name for name, is_enabled in facts.regions.items() if is_enabled]
+        if enabled:
+            nearest = min(enabled, key=lambda name: (km_between(name, region) or math.inf, name))
+            hint += f"; or take the nearest that is enabled: --region {nearest}"
+        return [Finding("region", Level.ERROR, f"{region} is not enabled for this account.", f"{hint}.")]
     else:
         count = "" if isinstance(facts.zones, Unknown) else f", {len(facts.zones)} availability zones"
         found = [Finding("region", Level.OK, f"{region} is enabled{count}")]

@@ -51,11 +51,11 @@ def show(found: Survey, *, as_json: bool) -> None:
         return
     page, board, config = Page(), found.board, found.facts.config
     bought = "spot" if config.spot else "on demand"
-    page.title(f"{config.region}, {bought}, {'1 machine' if config.nodes == 1 else f'{config.nodes} machines'}")
     if board.offers:
+        page.title(f"{config.region}, {bought}, {'1 machine' if config.nodes == 1 else f'{config.nodes} machines'}")
         page.table(_offers(board, is_wide=page.is_wide))
         page.note(*_failures(board), *legend([board]))
-    if board.types:
+    if board.offers and board.types:
         page.title("Hardware")
         page.table(_hardware(board))
         page.note(*_hardware_legend(board))

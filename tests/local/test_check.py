@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from local_shell import Shell
+
+from deployer import attempts
+from deployer import config as configuration
+from deployer.attempts import Attempt
 
 
 def rows(told: dict[str, Any], instance_type: str) -> list[dict[str, Any]]:
@@ -31,6 +36,27 @@ def test_check_as_json_tells_zone_ids_prices_and_their_sources(shell: Shell) -> 
         assert row["on_demand_usd"] is None or set(row["on_demand_source"]) == {"live", "source", "as_of"}
     assert told["can_launch"] is True
     assert told["candidates"][0]["zone_id"] == next(row["zone_id"] for row in found if row["order"] == 1)
+
+
+def test_check_shows_what_failed_there_lately(shell: Shell) -> None:
+    config = configuration.load(folder=shell.folder, environment={"DEPLOYER_CLOUD": "local"})
+    place: dict[str, Any] = {
+        "region": "us-east-1",
+        "zone_id": "use1-az6",
+        "instance_type": "g4dn.xlarge",
+        "spot": False,
+    }
+    place |= {"account": "123456789012", "code": "InsufficientInstanceCapacity"}
+    attempts.remember(config, Attempt(**place, at=time.time() - 240))
+
+    told = shell("check", "--json").json()
+    (row,) = (item for item in rows(told, "g4dn.xlarge") if item["zone_id"] == "use1-az6")
+    assert row["recent_failure"]["code"] == "InsufficientInstanceCapacity"
+    assert 4 <= row["recent_failure"]["minutes_ago"] < 5
+    assert row["order"] != 1
+
+    drawn = shell("check").stdout
+    assert "no capacity (InsufficientInstanceCapacity): g4dn.xlarge in us-east-1a 4 min ago" in drawn
 
 
 def test_check_chooses_types_by_their_hardware(shell: Shell) -> None:
