@@ -32,6 +32,8 @@ module "access" {
   name           = local.identity
   ssh_public_key = var.ssh_public_key
   bucket_arn     = module.bucket.arn
+  data_bucket    = var.data_bucket
+  data_prefix    = var.data_prefix
 }
 
 module "gpu_instance" {

@@ -97,6 +97,18 @@ variable "adopt_bucket" {
   default     = false
 }
 
+variable "data_bucket" {
+  description = "Existing bucket with the images, which the instances may read; empty where they are sent to bucket_name."
+  type        = string
+  default     = ""
+}
+
+variable "data_prefix" {
+  description = "What the keys of the images in data_bucket begin with, e.g. \"reef/2026/\"; empty for all of it."
+  type        = string
+  default     = ""
+}
+
 variable "cloud9_enabled" {
   description = "Add a Cloud9 environment; AWS closed the service to new accounts on 2024-07-25."
   type        = bool

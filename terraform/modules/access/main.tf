@@ -1,3 +1,8 @@
+locals {
+  # Both buckets are in the same partition: aws, aws-cn or aws-us-gov.
+  data_arn = "arn:${split(":", var.bucket_arn)[1]}:s3:::${var.data_bucket}"
+}
+
 resource "aws_key_pair" "this" {
   key_name   = var.name
   public_key = var.ssh_public_key
@@ -42,6 +47,35 @@ resource "aws_iam_role_policy" "bucket" {
         Effect   = "Allow"
         Action   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
         Resource = "${var.bucket_arn}/runs/*"
+      },
+    ]
+  })
+}
+
+# Images of the user's that are on S3 already: these may be read where they are, and nothing beside them.
+resource "aws_iam_role_policy" "data" {
+  count = var.data_bucket == "" ? 0 : 1
+
+  name = "data"
+  role = aws_iam_role.this.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      merge(
+        {
+          Sid      = "ListImages"
+          Effect   = "Allow"
+          Action   = "s3:ListBucket"
+          Resource = local.data_arn
+        },
+        var.data_prefix == "" ? {} : { Condition = { StringLike = { "s3:prefix" = "${var.data_prefix}*" } } },
+      ),
+      {
+        Sid      = "ReadImages"
+        Effect   = "Allow"
+        Action   = "s3:GetObject"
+        Resource = "${local.data_arn}/${var.data_prefix}*"
       },
     ]
   })

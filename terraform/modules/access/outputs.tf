@@ -8,7 +8,7 @@ output "instance_profile_name" {
   value       = aws_iam_instance_profile.this.name
 
   # An instance that starts may use its role at once.
-  depends_on = [aws_iam_role_policy.bucket]
+  depends_on = [aws_iam_role_policy.bucket, aws_iam_role_policy.data]
 }
 
 output "key_name" {

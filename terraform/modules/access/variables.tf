@@ -29,3 +29,28 @@ variable "bucket_arn" {
     error_message = "bucket_arn must be the ARN of one bucket, without a wildcard."
   }
 }
+
+# Optional
+
+variable "data_bucket" {
+  description = "Name of another bucket that has the images already; the role may read it below data_prefix."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$", var.data_bucket))
+    error_message = "data_bucket must be empty or the name of one bucket, without a wildcard."
+  }
+}
+
+variable "data_prefix" {
+  description = "What the keys of the images begin with, e.g. \"reef/2026/\"; empty for the whole bucket."
+  type        = string
+  default     = ""
+
+  validation {
+    # IAM takes * and ? for patterns and $ for the start of a variable.
+    condition     = can(regex("^([^*?$]*/)?$", var.data_prefix))
+    error_message = "data_prefix must be empty or end with a slash, without * ? and $: \"reef\" would open \"reef-private/\" as well."
+  }
+}

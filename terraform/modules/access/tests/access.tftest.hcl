@@ -49,6 +49,78 @@ run "requires_least_privilege" {
   }
 }
 
+run "creates_no_second_policy_for_images_that_are_sent" {
+  command = plan
+
+  assert {
+    condition     = length(aws_iam_role_policy.data) == 0
+    error_message = "Without data_bucket the role may read no other bucket."
+  }
+}
+
+run "creates_the_right_to_read_images_below_their_prefix" {
+  command = plan
+  variables {
+    data_bucket = "reef.example"
+    data_prefix = "2026/frames/"
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.data[0].policy).Statement == [
+      {
+        Sid       = "ListImages"
+        Effect    = "Allow"
+        Action    = "s3:ListBucket"
+        Resource  = "arn:aws:s3:::reef.example"
+        Condition = { StringLike = { "s3:prefix" = "2026/frames/*" } }
+      },
+      {
+        Sid      = "ReadImages"
+        Effect   = "Allow"
+        Action   = "s3:GetObject"
+        Resource = "arn:aws:s3:::reef.example/2026/frames/*"
+      },
+    ]
+    error_message = "The role may list and read the images below their prefix, and nothing else of that bucket."
+  }
+}
+
+run "creates_the_right_to_read_a_whole_bucket_in_its_partition" {
+  command = plan
+  variables {
+    bucket_arn  = "arn:aws-us-gov:s3:::deployer-demo-abc123"
+    data_bucket = "reef"
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.data[0].policy).Statement[0] == { Sid = "ListImages", Effect = "Allow", Action = "s3:ListBucket", Resource = "arn:aws-us-gov:s3:::reef" }
+    error_message = "Without a prefix the whole bucket is listed, in the partition of the deployment."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.data[0].policy).Statement[1].Resource == "arn:aws-us-gov:s3:::reef/*"
+    error_message = "Without a prefix every object may be read."
+  }
+}
+
+run "rejects_a_pattern_of_buckets" {
+  command = plan
+  variables { data_bucket = "reef-*" }
+  expect_failures = [var.data_bucket]
+}
+
+run "rejects_a_prefix_that_other_folders_share" {
+  command = plan
+  variables { data_prefix = "reef" }
+  expect_failures = [var.data_prefix]
+}
+
+run "rejects_a_pattern_of_prefixes" {
+  command = plan
+  variables { data_prefix = "*/" }
+  expect_failures = [var.data_prefix]
+}
+
 run "creates_the_key_pair_from_the_public_key" {
   command = plan
 
