@@ -49,6 +49,11 @@ class DataLocation:
     is_complete: bool = True
     denied: str = ""
 
+    @property
+    def url(self) -> str:
+        """The address as deployer.toml has it."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
 
 def bucket_exists(session: Session, bucket: str) -> bool:
     """Return whether the bucket is there and ours; raises AccessDenied where it is somebody else's."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from deployer.dataset.bucket import SUFFIXES, BucketImages
 from deployer.errors import RemoteError
 from deployer.remote import agent
 from deployer.remote.ssh import Connection
@@ -48,15 +49,47 @@ def fetch_on_host(
     under ~/.deployer/boto3. Raises RemoteError with the reason: no access, no space, a damaged shard.
     """
     command = agent.prepare(connection, AGENT, bucket, region, destination, python=python)
+    return _fetch(connection, python, command, HINTS, on_progress)
+
+
+def mirror_on_host(
+    connection: Connection,
+    *,
+    python: str,
+    images: BucketImages,
+    destination: str,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> DataResult:
+    """Bring the objects of the user's own bucket to `destination`, as `fetch_on_host` brings what was sent.
+
+    Raises RemoteError: no access, no images there, no such targets file, no space.
+    """
+    what = (f"--prefix={images.prefix}", f"--suffixes={','.join(sorted(SUFFIXES))}", f"--table={images.targets}")
+    command = agent.prepare(connection, AGENT, images.bucket, images.region, destination, *what, python=python)
+    access = (
+        f"`deployer up` gives the host's role the right to read {images.url}. Where it has: the bucket's own policy, "
+        "its KMS key or an archive class (Glacier) can refuse it still."
+    )
+    data = f"Look with `aws s3 ls {images.url}`, and correct [data] in deployer.toml; then run `deployer train` again."
+    return _fetch(connection, python, command, {**HINTS, "aws": access, "data": data}, on_progress)
+
+
+def _fetch(
+    connection: Connection,
+    python: str,
+    command: str,
+    hints: Mapping[str, str],
+    on_progress: Callable[[int, int], None] | None,
+) -> DataResult:
+    """Run the agent, with boto3 installed for it where there is none; raise what it says."""
     last, returncode = _watch(connection, command, on_progress or (lambda _fetched, _total: None))
     if returncode == EXIT_NO_BOTO3:
         _install_boto3(connection, python)
         last, returncode = _watch(connection, command, on_progress or (lambda _fetched, _total: None))
     if returncode or last.get("event") != "done":
         said = last.get("message") or f"it ended with exit code {returncode}"
-        raise RemoteError(
-            f"{connection.host} could not fetch the images: {said}.", hint=HINTS.get(str(last.get("kind")), "")
-        )
+        hint = hints.get(str(last.get("kind")), "")
+        raise RemoteError(f"{connection.host} could not fetch the images: {said}.", hint=hint)
     return DataResult(
         files=last["files"], fetched=last["fetched"], fetched_bytes=last["fetched_bytes"], removed=last["removed"]
     )

@@ -22,6 +22,7 @@ from deployer.deployment.jobs import follow_job, refuse_if_busy
 from deployer.deployment.record import Record
 from deployer.deployment.reporter import Reporter, Step
 from deployer.errors import DataError, Interrupted
+from deployer.preflight.data import check_distance
 from deployer.remote import probe, ssh, sync
 from deployer.remote.job import Jobs, JobSpec, JobStatus, new_job_id
 
@@ -59,7 +60,7 @@ def train(
     """
     started = time.monotonic()
     host = records.host(config, record, record.nodes[0])
-    images = _images(config, reporter)
+    images = _images(config, record, session, reporter)
     job = new_job_id(datetime.now(UTC))
     folder = config.runs_directory / job
     with closing(ssh.Connection(host)) as connection, Jobs(host) as jobs:
@@ -90,7 +91,7 @@ def job_spec(
     config: Config,
     record: Record,
     facts: probe.HostFacts,
-    images: dataset.Dataset | None,
+    images: dataset.Images | None,
     job: str,
     arguments: Sequence[str],
 ) -> JobSpec:
@@ -112,8 +113,10 @@ def job_spec(
     return JobSpec(argv=(*argv, *config.train.arguments, *arguments), cwd=directory, environment=environment)
 
 
-def _images(config: Config, reporter: Reporter) -> dataset.Dataset | None:
-    """Return the images to send; the user's own command may do without any."""
+def _images(config: Config, record: Record, session: Session, reporter: Reporter) -> dataset.Images | None:
+    """Return the images to send, or where they are on S3; the user's own command may do without any."""
+    if config.data_bucket is not None:
+        return _images_on_s3(config, record, session, reporter)
     with reporter.step("Reading the images") as step:
         try:
             found = dataset.scan(config)
@@ -126,19 +129,33 @@ def _images(config: Config, reporter: Reporter) -> dataset.Dataset | None:
         return found
 
 
+def _images_on_s3(config: Config, record: Record, session: Session, reporter: Reporter) -> dataset.BucketImages:
+    with reporter.step(f"Looking for the images in {config.data.path}") as step:
+        found = dataset.locate(session, config)
+        far = check_distance(found, record.region)
+        if far is not None:
+            raise DataError(far.message, hint=far.hint)
+        if not found.denied:
+            least = "" if found.is_complete else "at least "
+            step.say(f"{least}{found.objects} files, {found.size / 1e6:.1f} MB")
+    return dataset.BucketImages(
+        bucket=found.bucket, prefix=found.prefix, region=record.region, targets=config.data.targets
+    )
+
+
 def _prepare(
     config: Config,
     record: Record,
     session: Session,
     connection: ssh.Connection,
-    images: dataset.Dataset | None,
+    images: dataset.Images | None,
     reporter: Reporter,
 ) -> probe.HostFacts:
     """Send code and data and probe the host: three roads at once, since each waits for something else."""
     with ThreadPoolExecutor(2) as pool:
         facts = pool.submit(probe.probe, connection, pythons=record.pythons)
         code = pool.submit(_send_code, config, connection, images)
-        if images is not None:
+        if isinstance(images, dataset.Dataset):
             with reporter.step("Sending the images to the bucket") as step:
                 dataset.upload(session, record.bucket, images, on_progress=_bytes(step))
         with reporter.step("Sending the code and checking PyTorch on the host") as step:
@@ -149,19 +166,30 @@ def _prepare(
         reporter.warn(note)
     if images is not None:
         with reporter.step("Bringing the images from the bucket to the host") as step:
-            dataset.fetch_on_host(
-                connection,
-                python=found.python or "python3",
-                bucket=record.bucket,
-                region=record.region,
-                destination=DATA,
-                on_progress=_bytes(step),
-            )
+            result = _bring_images(record, connection, images, found.python or "python3", step)
+            step.say(f"{result.fetched} of {result.files} files, {result.fetched_bytes / 1e6:.1f} MB")
     return found
 
 
+def _bring_images(
+    record: Record, connection: ssh.Connection, images: dataset.Images, python: str, step: Step
+) -> dataset.DataResult:
+    if isinstance(images, dataset.BucketImages):
+        return dataset.mirror_on_host(
+            connection, python=python, images=images, destination=DATA, on_progress=_bytes(step)
+        )
+    return dataset.fetch_on_host(
+        connection,
+        python=python,
+        bucket=record.bucket,
+        region=record.region,
+        destination=DATA,
+        on_progress=_bytes(step),
+    )
+
+
 def _send_code(
-    config: Config, connection: ssh.Connection, images: dataset.Dataset | None
+    config: Config, connection: ssh.Connection, images: dataset.Images | None
 ) -> tuple[int, int, tuple[str, ...]]:
     exclude = ["/runs/", "/.deployer/"]
     inside = config.data_directory.is_relative_to(config.project) and config.data_directory != config.project

@@ -22,7 +22,7 @@ PRODUCT = {
     "product": {"attributes": {"regionCode": "us-east-1"}},
     "terms": {
         "OnDemand": {"1": {"priceDimensions": {"1": {"unit": "Hrs", "pricePerUnit": {"USD": "0.526"}}}}},
-    }
+    },
 }
 REMOVAL_ORDER = tuple(removal._DELETIONS)
 
@@ -45,6 +45,11 @@ def _remove(session: Session) -> None:
 
 def _exists(session: Session) -> list[Any]:
     return existence.existing(session, [Resource(kind, "1") for kind in existence._KINDS])
+
+
+def _read_objects(store: Store) -> None:
+    for item in store.list_objects("reef/"):
+        store.open_object(item)
 
 
 # Lambdas even where the function alone would do: one that is gone is then named by a test, not by this import.
@@ -120,6 +125,7 @@ CASES: Mapping[str, Case] = {
 
 # What asks without a Session: the agent on the host, with the host's own role.
 BESIDE: Mapping[str, Case] = {
+    "fetch_data.objects": Case(lambda _: _read_objects(Store("demo", "us-east-1", 1))),
     "fetch_data": Case(
         lambda _: Store("demo", "us-east-1", 1).read_manifest(unless="0"),
         {"GetObject": {"Body": io.BytesIO(json.dumps({"version": MANIFEST_VERSION, "files": {}}).encode())}},

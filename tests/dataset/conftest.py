@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -178,8 +178,8 @@ def fetch(session: Session, tmp_path: Path) -> Callable[..., Outcome]:
     program.write_bytes(read_program("fetch_data"))
     assert zipfile.is_zipfile(io.BytesIO(program.read_bytes()))
 
-    def run(destination: Path, *options: str) -> Outcome:
-        command = [sys.executable, *options, str(program), BUCKET, REGION, str(destination)]
+    def run(destination: Path, *options: str, words: Sequence[str] = ()) -> Outcome:
+        command = [sys.executable, *options, str(program), BUCKET, REGION, str(destination), *words]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         lines = done.stdout.splitlines()
         assert lines, done.stderr

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .store import MIB, Content, read
+from .store import MIB, Content, Object, read
 from .words import Problem
 
 RECORD_NAME = ".fetched.json"
@@ -18,7 +20,7 @@ LOCK_NAME = ".lock"
 
 
 class Folder:
-    """The destination, and a record of what this program wrote there: {name: [size, mtime_ns, sha256]}."""
+    """The destination, and a record of what this program wrote there: {name: [size, mtime_ns, SHA-256 or ETag]}."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
@@ -35,12 +37,15 @@ class Folder:
         """Tell whether every file of the record is here as it was written."""
         return all(entry and self._stamp(name) == entry[:2] for name, entry in self.files.items())
 
-    def prepare(self, names: dict[str, list[Any]]) -> int:
+    def prepare(self, names: Iterable[str]) -> int:
         """Remove what is gone; write down what will come, so that it is known as ours even after a kill -9."""
-        gone = [name for name in self.files if name not in names]
+        coming = frozenset(names)
+        gone = [name for name in self.files if name not in coming]
         for name in gone:
             self._remove(name)
-        self.etag, self.files = "", {name: self.files.get(name) for name in names}
+        for leftover in self.path.glob(".*.part"):  # of a fetch that was killed
+            leftover.unlink()
+        self.etag, self.files = "", {name: self.files.get(name) for name in coming}
         self.save()
         return len(gone)
 
@@ -59,6 +64,14 @@ class Folder:
             self.files[name] = [*stamp, digest]
         return seen.hexdigest() == digest
 
+    def has_object(self, item: Object) -> bool:
+        """Tell whether an object is here as it is in the bucket."""
+        entry, stamp = self.files.get(item.name), self._stamp(item.name)
+        if not entry and stamp == [item.size, item.modified_ns]:
+            # Written by a fetch that was killed before it wrote its record: only a whole file gets its object's time.
+            self.files[item.name] = entry = [*stamp, item.etag]
+        return bool(entry and entry == [*(stamp or []), item.etag])
+
     def write(self, content: Content, body: Any) -> None:
         """Write the next bytes of `body` to each of the names, once they proved to be the right ones."""
         partial = self.path / f".{content.digest}.part"
@@ -76,8 +89,24 @@ class Folder:
             for name in content.names[1:]:
                 copy = partial.with_suffix(".copy")
                 shutil.copyfile(str(partial), str(copy))
-                self._put(copy, name, content)
-            self._put(partial, content.names[0], content)
+                self._put(copy, name, content.digest)
+            self._put(partial, content.names[0], content.digest)
+        finally:
+            with suppress(FileNotFoundError):
+                partial.unlink()
+
+    def write_object(self, item: Object, body: Any) -> None:
+        """Write the bytes of an object to its name, with the object's time."""
+        partial = self.path / f".{hashlib.sha256(item.name.encode()).hexdigest()}.part"
+        try:
+            left = item.size
+            with partial.open("wb") as file:
+                while left:
+                    block = read(body, min(left, MIB))
+                    file.write(block)
+                    left -= len(block)
+            os.utime(partial, ns=(item.modified_ns, item.modified_ns))
+            self._put(partial, item.name, item.etag)
         finally:
             with suppress(FileNotFoundError):
                 partial.unlink()
@@ -87,7 +116,7 @@ class Folder:
         partial.write_text(json.dumps({"etag": self.etag, "files": self.files}), "utf-8")
         partial.replace(self.path / RECORD_NAME)
 
-    def _put(self, partial: Path, name: str, content: Content) -> None:
+    def _put(self, partial: Path, name: str, digest: str) -> None:
         path = self.path / name
         if path.parent not in self._made:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,8 +124,9 @@ class Folder:
                 raise Problem("data", f"{path.parent} is a link out of {self.path}")
             self._made.add(path.parent)
         partial.replace(path)
+        status = path.stat()
         with self._lock:
-            self.files[name] = [content.size, path.stat().st_mtime_ns, content.digest]
+            self.files[name] = [status.st_size, status.st_mtime_ns, digest]
 
     def _stamp(self, name: str) -> list[int] | None:
         with suppress(OSError):
@@ -119,7 +149,7 @@ def check_name(name: str) -> None:
     """Refuse a name that leads out of the destination, or to one of our own files."""
     parts = name.split("/")
     if "\0" in name or any(part in ("", ".", "..") for part in parts) or parts[0] in (RECORD_NAME, LOCK_NAME):
-        raise Problem("data", f"the manifest has an unsafe name: {name!r}")
+        raise Problem("data", f"the bucket has an unsafe name: {name!r}")
 
 
 def check_space(destination: Path, need: int) -> None:

@@ -1,8 +1,10 @@
-"""The bucket: its manifest and the bytes of its shards."""
+"""The bucket: its manifest and the bytes of its shards, or its objects as they are."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from .words import Problem
@@ -11,7 +13,6 @@ MANIFEST_KEY = "data/manifest.json"
 MANIFEST_VERSION = 1
 
 MIB = 1024 * 1024
-CONNECTIONS = 8
 
 
 class Content:
@@ -22,6 +23,13 @@ class Content:
         self.end = offset + size
 
 
+class Object:
+    """An image of the user's own bucket: `name` is its key behind the prefix, `modified_ns` nanoseconds since 1970."""
+
+    def __init__(self, key: str, name: str, size: int, etag: str, modified_ns: int) -> None:
+        self.key, self.name, self.size, self.etag, self.modified_ns = key, name, size, etag, modified_ns
+
+
 class Cut(Exception):
     """The connection broke while an object was read."""
 
@@ -29,7 +37,7 @@ class Cut(Exception):
 class Store:
     """The bucket, read with the role of this host."""
 
-    def __init__(self, bucket: str, region: str) -> None:
+    def __init__(self, bucket: str, region: str, connections: int) -> None:
         import boto3
         from botocore.config import Config
 
@@ -37,7 +45,7 @@ class Store:
             retries={"mode": "standard", "max_attempts": 5},
             connect_timeout=10,
             read_timeout=60,
-            max_pool_connections=CONNECTIONS,
+            max_pool_connections=connections,
         )
         self.bucket = bucket
         self.client: Any = boto3.client("s3", region_name=region, config=config)
@@ -63,18 +71,44 @@ class Store:
             return None  # one empty file: it has no bytes, and S3 has no empty ranges
         return self._get(f"data/shards/{shard}.tar", Range=f"bytes={start}-{end - 1}")["Body"]
 
-    def _get(self, key: str, **options: str) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError
+    def list_objects(self, prefix: str) -> Iterator[Object]:
+        """Yield the objects whose keys begin with the prefix."""
+        with problems(f"s3://{self.bucket}/{prefix}", "listed"):
+            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                for item in page.get("Contents", []):
+                    modified_ns = int(item["LastModified"].timestamp()) * 10**9
+                    yield Object(item["Key"], item["Key"][len(prefix) :], item["Size"], item["ETag"], modified_ns)
 
-        try:
-            return self.client.get_object(Bucket=self.bucket, Key=key, **options)
-        except ClientError as error:
-            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 304:
-                return None
-            said: object = error.response.get("Error", {}).get("Code") or error
-        except BotoCoreError as error:
-            said = error
-        raise Problem("aws", f"s3://{self.bucket}/{key} cannot be read: {said}")
+    def open_object(self, item: Object) -> Any:
+        """Open an object as it was when it was listed."""
+        return self._get(item.key, IfMatch=item.etag)["Body"]
+
+    def _get(self, key: str, **options: str) -> Any:
+        from botocore.exceptions import ClientError
+
+        with problems(f"s3://{self.bucket}/{key}", "read"):
+            try:
+                return self.client.get_object(Bucket=self.bucket, Key=key, **options)
+            except ClientError as error:
+                if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 304:
+                    return None
+                raise
+
+
+@contextmanager
+def problems(where: str, done: str) -> Iterator[None]:
+    """Turn what boto3 raises into a Problem that says what could not be done."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code") or error
+        if code == "PreconditionFailed":
+            raise Problem("data", f"{where} was changed while the images were fetched") from error
+        raise Problem("aws", f"{where} cannot be {done}: {code}") from error
+    except BotoCoreError as error:
+        raise Problem("aws", f"{where} cannot be {done}: {error}") from error
 
 
 def read(body: Any, size: int) -> bytes:
