@@ -48,6 +48,8 @@ def test_commands_are_listed_as_they_are_used() -> None:
         (("up", "--nodes", "many"), "'many' is not a valid integer"),
         (("up", "--nodes", "0"), "nodes = 0 in --nodes must be between 1 and 16"),
         (("check", "--zone", "us-east-1"), 'availability_zone = "us-east-1"'),
+        (("up", "--gpu-memory", "500"), "No instance type has 500 GiB of GPU memory in one GPU"),
+        (("up", "--gpus", "0"), "0 is not in the range x>=1"),
         (("--name", "My_Fish", "check"), "AWS refuses other names"),
         (("--config", "nowhere.toml", "check"), "nowhere.toml does not exist"),
     ],
