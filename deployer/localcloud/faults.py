@@ -10,6 +10,7 @@ from typing import Any
 from deployer.errors import LocalCloudError
 
 # HTTP status of AWS's error codes (EC2 API reference, "Error codes"; read 2026-11-20). Not listed: 400.
+# AccessDeniedException and ThrottlingException are of services that speak JSON, which say 400 to all that a caller did.
 # No capacity is a server fault on AWS, and the SDKs retry it as one; an emulator that says 400 hides that.
 CAPACITY_CODES = frozenset(
     {
@@ -29,16 +30,12 @@ THROTTLING_CODES = frozenset(
         "RequestLimitExceeded",
         "ServiceUnavailable",
         "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
         "Unavailable",
     }
 )
 FORBIDDEN_CODES = frozenset(
     {
         "AccessDenied",
-        "AccessDeniedException",
         "InvalidAccessKeyId",
         "InvalidClientTokenId",
         "SignatureDoesNotMatch",

@@ -134,8 +134,8 @@ def install(machines: Machines, hosts: Hosts, quotas: Quotas) -> None:
         launch = launching.read_launch(self, count, options)
         launching.require_offered(launch)
         launching.require_price(launch)
-        if not options.get("launch_template"):  # whose disks moto reads itself
-            asked = options.get("block_device_mappings") or []
+        asked = options.get("block_device_mappings") or []
+        if asked or not options.get("launch_template"):  # whose disks moto reads itself
             options["block_device_mappings"] = launching.complete_disks(self.amis.get(image_id), asked)
         with launch_lock:  # two launches at once must not both fit into the same quota
             reserved = capacity.serving(self, launch)

@@ -15,12 +15,12 @@ from moto.ec2.utils import random_spot_request_id
 
 from deployer.localcloud.offerings import vcpus, zones_offering
 from deployer.localcloud.patching import adds, replaces
+from deployer.localcloud.pricing import on_demand_price
 from deployer.localcloud.regions import ALWAYS_ENABLED, zone_ids
 
-# USD per vCPU and hour: about 40 % of the on-demand price in us-east-1 (Price List API, 2026-07-20); a rehearsal needs
-# prices of the right size that differ between zones, not today's.
-PRICE_PER_VCPU = {"g4dn": 0.053, "g5": 0.1, "g5g": 0.042, "g6": 0.08, "g6e": 0.19, "p4d": 0.14, "p5": 0.22}
-OTHER_PRICE_PER_VCPU = 0.02
+# What spot costs beside on demand: about what it did in us-east-1 (spot price history, 2026-07-20), and not today's.
+SHARE_OF_ON_DEMAND = 0.4
+OTHER_PRICE_PER_VCPU = 0.02  # USD per hour, for types that the emulated Price List does not have
 
 SCORES_SHOWN = 10  # GetSpotPlacementScores answers the ten best
 
@@ -175,6 +175,6 @@ def score(types: tuple[str, ...], zone: Any, capacity: int) -> int:
 
 def price(instance_type: str, zone: str) -> float:
     """Return the emulated spot price in USD per hour; later zones are a little dearer."""
-    family = instance_type.partition(".")[0]
-    dearer = 1 + 0.04 * (ord(zone[-1]) - ord("a"))
-    return PRICE_PER_VCPU.get(family, OTHER_PRICE_PER_VCPU) * vcpus(instance_type) * dearer
+    on_demand = on_demand_price(instance_type, zone[:-1])
+    base = OTHER_PRICE_PER_VCPU * vcpus(instance_type) if on_demand is None else SHARE_OF_ON_DEMAND * on_demand
+    return base * (1 + 0.04 * (ord(zone[-1]) - ord("a")))
