@@ -113,7 +113,7 @@ def _names_in(tree: ast.Module) -> Iterator[tuple[str, str, int]]:
     modules = {
         alias.asname or alias.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
+        if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
     for function, body in _functions(tree):
