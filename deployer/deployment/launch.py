@@ -205,6 +205,7 @@ class Launch:
         waiting = "Try again later" if wait_seconds else "`deployer up --wait 30m` goes on trying"
         return [
             *([] if codes <= LASTING_CODES else [f"{waiting}."]),
+            *(["Raise max_price."] if "SpotMaxPriceTooLow" in codes and config.max_price else []),
             *(["Leave --zone out."] if config.availability_zone else []),
             *([f"Add other types, e.g. --instance-type {others[0]}."] if others else []),
             "--on-demand buys from another stock." if config.spot else "--spot buys from another stock.",
