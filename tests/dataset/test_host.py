@@ -18,6 +18,7 @@ from deployer.errors import RemoteError
 from deployer.remote.ssh import Connection
 
 BUCKET = "deployer-demo"
+REEF = {"bucket": BUCKET, "prefix": "reef/", "region": "us-east-1", "targets": "targets.csv"}
 
 
 def fetch(connection: Connection, python: str = sys.executable, **options: Any) -> dataset.DataResult:
@@ -63,6 +64,44 @@ def test_host_with_a_damaged_shard_says_how_to_send_it_anew(
         fetch(instance_connection)
 
     assert "data/manifest.json" in caught.value.hint
+
+
+def mirror(connection: Connection, **options: Any) -> dataset.DataResult:
+    return dataset.mirror_on_host(
+        connection, python=sys.executable, images=dataset.BucketImages(**(REEF | options)), destination="~/data"
+    )
+
+
+def test_host_mirrors_images_that_are_on_s3_already(
+    session: Session, instance: Any, instance_connection: Connection
+) -> None:
+    for key in ("reef/targets.csv", "reef/cat 1.jpg", "reef/notes.txt"):
+        s3.put_bytes(session, BUCKET, key, key.encode())
+
+    first, second = mirror(instance_connection), mirror(instance_connection)
+
+    assert (first.files, first.fetched, second.fetched) == (2, 2, 0)
+    assert (instance.home / "data" / "cat 1.jpg").read_bytes() == b"reef/cat 1.jpg"
+
+
+def test_host_without_the_right_to_images_on_s3_names_the_command_that_gives_it(
+    session: Session, wire: Any, instance_connection: Connection
+) -> None:
+    wire.fault = lambda _request: "refuse"
+
+    with pytest.raises(RemoteError, match=f"s3://{BUCKET}/reef/ cannot be listed: AccessDenied") as caught:
+        mirror(instance_connection)
+
+    assert f"`deployer up` gives the host's role the right to read s3://{BUCKET}/reef/" in caught.value.hint
+
+
+def test_host_without_the_table_on_s3_says_where_to_look(session: Session, instance_connection: Connection) -> None:
+    s3.put_bytes(session, BUCKET, "reef/cat.jpg", b"cat")
+
+    with pytest.raises(RemoteError, match=f"s3://{BUCKET}/reef/labels.csv does not exist") as caught:
+        mirror(instance_connection, targets="labels.csv")
+
+    assert f"aws s3 ls s3://{BUCKET}/reef/" in caught.value.hint
 
 
 def test_host_without_boto3_gets_it_for_deployer_alone(
