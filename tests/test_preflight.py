@@ -183,7 +183,7 @@ def test_check_quota_types_out_the_request_for_more() -> None:
     hint = only(preflight.check_quota(seen, "g4dn.xlarge")).hint
 
     # What others use and what this deployment needs: the new total, which is what AWS wants to hear.
-    assert "--quota-code L-DB2E81BA --desired-value 20 --region us-east-1" in hint
+    assert "deployer quota request --code L-DB2E81BA --value 20 --region us-east-1" in hint
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from facts_examples import G4DN, config, denied, facts
 
 from deployer import preflight
 from deployer.aws.prices import Price
+from deployer.aws.translation import translate
 from deployer.errors import AccessDenied, AwsError
 from deployer.facts import Unknown
 from deployer.preflight import Finding, Level
@@ -129,6 +131,21 @@ def test_check_region_tells_a_region_where_ec2_answers_nothing_in_one_line() -> 
     assert [item.check for item in findings if item.level is not Level.OK] == ["region"]
     assert findings[-1].message == "EC2 answers nothing in us-east-1: AWS in us-east-1 cannot be reached."
     assert findings[-1].hint == "Check the network."
+
+
+def test_check_region_tells_a_region_that_the_organisation_forbids_in_one_line() -> None:
+    said = (
+        "... is not authorized to perform: ec2:DescribeInstanceTypes with an explicit deny in a service control policy"
+    )
+    answer = {"Error": {"Code": "UnauthorizedOperation", "Message": f"User: arn:aws:iam::1:user/ada {said}"}}
+    error = translate(ClientError(answer, "DescribeInstanceTypes"), "ec2:DescribeInstanceTypes", "us-east-1")
+    assert isinstance(error, AccessDenied)
+
+    findings = preflight.check(facts(**silent(error)))
+
+    assert [item.check for item in findings if item.level is not Level.OK] == ["region"]
+    assert "service control policy" in findings[-1].message
+    assert "--region" in findings[-1].hint
 
 
 def test_check_region_names_each_permission_where_all_are_missing() -> None:

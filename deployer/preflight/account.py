@@ -75,12 +75,17 @@ def _silent_service(facts: Facts) -> Finding | None:
     """Return the one error to tell where EC2 answered nothing at all; None where it answered anything.
 
     Each answer that is missing is no reason against a launch. All of them are: without EC2 there is no image either.
-    Refusals are told one by one, since each names the permission that is missing.
+    A missing permission is told one by one, since each has a name; a policy of the organisation at once.
     """
     answers = (facts.zones, facts.types, facts.offerings, facts.instances)
-    silent = [item for item in answers if isinstance(item, Unknown) and item.error and not item.permission]
+    silent = [item for item in answers if isinstance(item, Unknown) and item.error and not _lacks_permission(item)]
     if len(silent) < len(answers):
         return None
     first = silent[0]
     message = f"EC2 answers nothing in {facts.config.region}: {first.reason}"
     return Finding("region", Level.ERROR, message, unknown("region", "", first).hint)
+
+
+def _lacks_permission(fact: Unknown) -> bool:
+    """Tell a permission that the account's own administrator can give from a policy above the account."""
+    return bool(fact.permission) and "control policy of the organisation" not in fact.reason
