@@ -130,6 +130,7 @@ class Launch:
             return left
         pause = next(self._pauses, None) if error.code in translation.THROTTLE_CODES else None
         if pause is not None:
+            self._is_narrow = self._fails_at(error, MACHINES)
             self._reporter.warn(f"AWS answers {error.code}: it gets too many requests. Again in {pause} s.")
             time.sleep(pause)
             return left
@@ -148,7 +149,8 @@ class Launch:
         if error.code not in placement.CANDIDATE_CODES:
             raise ours from error
         self._refused[_where(failed)] = failed, ours
-        attempts.remember(self._config, self._attempt(failed, code=error.code))
+        if failed.zone_id:
+            attempts.remember(self._config, self._attempt(failed, code=error.code))
         rest = placement.remaining(left, failed, error.code, error.message)
         following = f"Trying {_where(rest[0])}." if rest else "Nothing else is left to try."
         self._reporter.warn(f"{_where(failed)}: {error.code}. {following}")

@@ -14,6 +14,7 @@ from rich.table import Table
 from deployer.hints import as_typed
 from deployer.progress import format_seconds
 from deployer.render.console import MARKS, money, print_json, stdout
+from deployer.render.page import PIPE_COLUMNS, Page
 
 if TYPE_CHECKING:
     from deployer.cost import Cost
@@ -34,6 +35,8 @@ def plan(found: UpPlan, *, is_preview: bool, as_json: bool) -> None:
         )
         return
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PIPE_COLUMNS
     for item in found.survey.findings:
         if item.level.name in {"WARNING", "ERROR"}:
             hint = f" [dim]{escape(as_typed(item.hint))}[/]" if item.hint else ""
@@ -89,19 +92,21 @@ def _bill(cost: Cost) -> Table:
 
 
 def _preview(found: UpPlan) -> None:
-    out = stdout()
-    table = Table(box=None, pad_edge=False, title="It is tried in this order", title_justify="left")
+    page = Page()
+    page.title("It is tried in this order")
+    table = Table(box=None, pad_edge=False)
     for column in ("", "instance type", "zone", "USD/hour", "image"):
         table.add_column(column, justify="right" if column in {"", "USD/hour"} else "left", no_wrap=True)
     for number, item in enumerate(found.candidates, start=1):
         price = "unknown" if item.usd_per_hour is None else f"{item.usd_per_hour:.3f}"
         image = item.image.catalogue_name or item.image.name
         table.add_row(str(number), item.instance_type, _zone(item), price, escape(image))
-    out.print(table)
+    page.table(table)
+    page.line()
     for change in found.changes:
-        out.print(f"{change.action:>8}  {escape(change.address)}")
+        page.line(f"{change.action:>8}  {escape(change.address)}")
     count = len(found.changes)
-    out.print(f"{count} resources would change. Nothing was made." if count else "Nothing would change.")
+    page.line(f"{count} resources would change. Nothing was made." if count else "Nothing would change.")
 
 
 def _in_short(candidates: Sequence[Candidate]) -> str:
