@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-TABLE_DATE = "2026-07-20"
+TABLE_DATE = "2026-07-20"  # of the prices
+ZONES_DATE = "2026-08-01"  # of the hardware and the zones
 TABLE_REGION = "us-east-1"
 
 # Columns of zone ids, as digits: "1246" under az_use1 is use1-az1, use1-az2, use1-az4 and use1-az6.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from deployer.attempts import Attempt
 from deployer.aws.ec2 import InstanceType, Zone
-from deployer.aws.hardware import TABLE_DATE, GpuType, hardware_table
+from deployer.aws.hardware import ZONES_DATE, GpuType, hardware_table
 from deployer.aws.prices import Price
 from deployer.facts import Facts, Unknown
 from deployer.placement import Candidate
@@ -21,7 +21,7 @@ from deployer.placement import Candidate
 class Offer:
     """One instance type in one zone; `order` is its place among the candidates of `up`, 1 for the next, 0 for none.
 
-    `spot_score` is AWS's, 1 to 10, for all the types asked for together.
+    `spot_score` is AWS's, 1 to 10, for all the types asked about together.
     """
 
     instance_type: str
@@ -128,7 +128,7 @@ def _from_table(item: GpuType) -> Hardware:
         architecture=item.arch,
         network=item.network,
         network_gbps=item.network_gbps,
-        as_of=TABLE_DATE,
+        as_of=ZONES_DATE,
     )
 
 

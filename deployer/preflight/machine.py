@@ -7,7 +7,7 @@ import re
 
 from deployer.aws import ec2
 from deployer.aws.ec2 import InstanceType
-from deployer.aws.hardware import TABLE_DATE, hardware_table
+from deployer.aws.hardware import ZONES_DATE, hardware_table
 from deployer.facts import Facts, Unknown
 from deployer.preflight.findings import Finding, Level, unknown
 
@@ -143,7 +143,7 @@ def _elsewhere(name: str, region: str) -> str:
     others = [
         item for item, zones in TABLE_REGIONS.items() if item != region and any(zone.startswith(zones) for zone in seen)
     ]
-    where = f"It was offered in {', '.join(others)} (table of {TABLE_DATE}); " if others else ""
+    where = f"It was offered in {', '.join(others)} (table of {ZONES_DATE}); " if others else ""
     return f"{where}`deployer check --region all` asks every region. Or choose another type with --instance-type."
 
 

@@ -116,7 +116,7 @@ def legend(boards: Sequence[Board]) -> list[str]:
         elsewhere = "" if {board.region for board in boards} == {TABLE_REGION} else "; other regions may differ"
         lines.append(f"* not live: built-in table of {date}, prices of {TABLE_REGION}{elsewhere}.")
     if any(item.spot_score is not None for item in offers):
-        lines.append("score: AWS's spot placement score, 1 (poor) to 10, for all these types together.")
+        lines.append("score: AWS's spot placement score, 1 (poor) to 10, of all types asked about together.")
     gaps = {gap.subject: gap for board in boards if board.offers for gap in board.gaps}
     lines += [f"{gap.subject} not known: {gap.reason.rstrip('.')}." for gap in gaps.values()]
     return [as_typed(line) for line in lines]
