@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 from deployer.errors import AccessDenied, AwsError
 
 T = TypeVar("T")
+Told = TypeVar("Told", covariant=True)
 
 # Five tries with botocore's back-off are over in less, unless each of them hangs.
 DEADLINE_SECONDS = 20.0
@@ -32,18 +33,18 @@ class Unknown:
     error: AwsError | None = None
 
 
-class Answer(Generic[T]):
+class Answer(Generic[Told]):
     """What comes of one question; `seconds` is how long it took, None while there is no answer."""
 
-    def __init__(self, question: Callable[..., T], *arguments: object, within_seconds: float) -> None:
+    def __init__(self, question: Callable[..., Told], *arguments: object, within_seconds: float) -> None:
         self.seconds: float | None = None
         self._within = within_seconds
         self._began = time.monotonic()
-        self._future: Future[T] = Future()
+        self._future: Future[Told] = Future()
         # A daemon, which a pool's threads are not: Python would wait for them before it ends.
         threading.Thread(target=self._run, args=(question, arguments), name="asking", daemon=True).start()
 
-    def result(self) -> T | Unknown:
+    def result(self) -> Told | Unknown:
         """Wait for the answer, for as long as the question may take."""
         left = self._began + self._within - time.monotonic()
         try:
@@ -55,7 +56,7 @@ class Answer(Generic[T]):
             hint = "Check the network; behind a proxy set HTTPS_PROXY. Where AWS itself is slow, try again."
             return Unknown(reason, error=AwsError(reason, hint=hint, code="NoAnswer"))
 
-    def _run(self, question: Callable[..., T], arguments: tuple[object, ...]) -> None:
+    def _run(self, question: Callable[..., Told], arguments: tuple[object, ...]) -> None:
         try:
             answer = question(*arguments)
         except BaseException as error:
@@ -69,3 +70,13 @@ class Answer(Generic[T]):
 def ask(question: Callable[..., T], *arguments: object, within_seconds: float = DEADLINE_SECONDS) -> Answer[T]:
     """Start a question and return at once."""
     return Answer(question, *arguments, within_seconds=within_seconds)
+
+
+def first_known(answers: Iterable[Answer[T]]) -> T | Unknown:
+    """Return the first of several answers to the same question that is one; the first refusal where none is."""
+    found = []
+    for answer in answers:
+        found.append(answer.result())
+        if not isinstance(found[-1], Unknown):
+            return found[-1]
+    return found[0]

@@ -59,13 +59,12 @@ class Session:
             return clients[key]
 
     def identity(self) -> Identity:
-        """Return the account and the ARN behind the credentials; asks AWS once."""
-        with self._caller.identity_lock:
-            if self._caller.identity is None:
-                with aws_errors("sts:GetCallerIdentity", region=self.region):
-                    answer = self.client("sts").get_caller_identity()
-                self._caller.identity = Identity(account=answer["Account"], arn=answer["Arn"])
-            return self._caller.identity
+        """Return the account and the ARN behind the credentials; what one region has told is not asked again."""
+        if self._caller.identity is None:
+            with aws_errors("sts:GetCallerIdentity", region=self.region):
+                answer = self.client("sts").get_caller_identity()
+            self._caller.identity = Identity(account=answer["Account"], arn=answer["Arn"])
+        return self._caller.identity
 
     def _new_client(self, service: str, region: str) -> Any:
         import boto3
@@ -93,7 +92,6 @@ class _Caller:
     """One set of credentials: whose they are, and the clients that use them, by service and region."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    identity_lock: threading.Lock = field(default_factory=threading.Lock)
     botocore_session: Any = None
     boto3_session: Any = None
     clients: dict[tuple[str, str], Any] = field(default_factory=dict)
