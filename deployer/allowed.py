@@ -52,6 +52,13 @@ def check_types(value: tuple[str, ...]) -> str | None:
     return f'must look like "g4dn.xlarge", not {wrong[0]!r}{meant}'
 
 
+def check_endpoint_type(value: str) -> str | None:
+    if not value or (value.startswith("ml.") and TYPE_PATTERN.fullmatch(value.removeprefix("ml."))):
+        return None
+    meant = f' (did you mean "ml.{value}"?)' if TYPE_PATTERN.fullmatch(value) else ""
+    return f'must be empty or look like "ml.g4dn.xlarge"{meant}'
+
+
 def check_cidr(value: str) -> str | None:
     if not value:
         return None

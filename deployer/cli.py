@@ -22,6 +22,7 @@ from deployer.commands import (
     init,
     local,
     logs,
+    quota,
     ssh,
     ssh_config,
     status,
@@ -79,7 +80,7 @@ def cli(context: click.Context, file: Path | None, cloud: str | None, name: str 
     context.obj = Context(file=file, flags={"cloud": cloud, "name": name, "region": region})
 
 
-for command in (init, check, up, train, status, logs, fetch, cancel, ssh, ssh_config, down, local):
+for command in (init, check, up, train, status, logs, fetch, cancel, ssh, ssh_config, down, quota, local):
     cli.add_command(command)
 
 

@@ -56,6 +56,15 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EndpointConfig:
+    """Where the classifier is to be served one day: today only the quota for it is checked."""
+
+    instance_type: str = _key(
+        "", 'SageMaker instance type, e.g. "ml.g4dn.xlarge"; empty: none', allowed.check_endpoint_type
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class StateConfig:
     """Where Terraform keeps its state: under .deployer/, or in an S3 bucket with its native lock file."""
 
@@ -99,6 +108,7 @@ class Config:
     ssh_user: str = _key("", "login name on the instance; empty: the image's own")
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     state: StateConfig = field(default_factory=StateConfig)
 
     @property
@@ -125,7 +135,12 @@ class Config:
         return self.project / "runs"
 
 
-SECTIONS: dict[str, type[Any]] = {"data": DataConfig, "train": TrainConfig, "state": StateConfig}
+SECTIONS: dict[str, type[Any]] = {
+    "data": DataConfig,
+    "train": TrainConfig,
+    "endpoint": EndpointConfig,
+    "state": StateConfig,
+}
 
 
 def keys() -> dict[str, Any]:

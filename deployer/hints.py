@@ -7,7 +7,8 @@ import shlex
 
 import click
 
-VERBS = re.compile(r"\bdeployer (?=(?:check|up|train|status|logs|fetch|cancel|ssh|ssh-config|down)\b)")
+VERBS = re.compile(r"\bdeployer (?=(?:check|up|train|status|logs|fetch|cancel|ssh|ssh-config|down|quota)\b)")
+QUOTA = re.compile(r"quota\b[^`;,]* --region ")
 
 
 def as_typed(text: str) -> str:
@@ -22,5 +23,11 @@ def as_typed(text: str) -> str:
     if given.get("region") == "all" or "," in (given.get("region") or ""):
         del given["region"]  # several were compared, and only one can be deployed to
     options = {"--config": given.get("file"), **{f"--{key}": given.get(key) for key in ("cloud", "name", "region")}}
-    flags = "".join(f"{option} {shlex.quote(str(value))} " for option, value in options.items() if value)
-    return VERBS.sub(lambda _match: f"deployer {flags}", text)
+
+    def spell(match: re.Match[str]) -> str:
+        # A quota holds in one region, so that advice on it names its own.
+        left_out = {"--region"} if QUOTA.match(text, match.end()) else set()
+        given_here = {option: value for option, value in options.items() if value and option not in left_out}
+        return "deployer " + "".join(f"{option} {shlex.quote(str(value))} " for option, value in given_here.items())
+
+    return VERBS.sub(spell, text)

@@ -113,6 +113,7 @@ def test_policy_names_real_actions_and_fits_into_a_managed_policy() -> None:
         "ec2": "ec2",
         "iam": "iam",
         "pricing": "pricing",
+        "sagemaker": "sagemaker",
         "servicequotas": "service-quotas",
         "ssm": "ssm",
     }
@@ -136,7 +137,7 @@ def test_policy_allows_what_deployer_asks_for_itself() -> None:
     policy = json.loads((ROOT / "docs" / "aws" / "least-privilege-policy.json").read_text())
     # Errors name the permission that was missing, so every call's action stands in the code as text. Whoever has
     # credentials may ask who they are.
-    services = "cloud9|ec2|iam|pricing|s3|servicequotas|ssm"
+    services = "cloud9|ec2|iam|pricing|s3|sagemaker|servicequotas|ssm"
     sources = "\n".join(
         path.read_text() for path in (ROOT / "deployer").rglob("*.py") if "localcloud" not in path.parts
     )

@@ -56,6 +56,18 @@ def test_advice_carries_the_region_that_was_looked_at(flags: list[str], regions:
         assert as_typed("deployer up") == expected
 
 
+def test_advice_on_a_quota_keeps_the_region_that_it_is_about() -> None:
+    group = cli.cli.make_context("deployer", ["--name", "fish", "--region", "eu-west-1", "check"])
+
+    with click.Context(click.Command("check"), parent=group):
+        text = as_typed("Ask: deployer quota request --value 8 --region us-east-1, or see `deployer quota`.")
+
+    assert text == (
+        "Ask: deployer --name fish quota request --value 8 --region us-east-1, "
+        "or see `deployer --name fish --region eu-west-1 quota`."
+    )
+
+
 def test_advice_outside_of_a_command_is_left_alone() -> None:
     assert as_typed("Run `deployer up`.") == "Run `deployer up`."
 

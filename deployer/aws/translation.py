@@ -9,6 +9,7 @@ import os
 import re
 from typing import Any
 
+from deployer.aws.quota_groups import quota_codes, quota_name
 from deployer.aws.regions import close_regions, known_regions
 from deployer.errors import (
     AccessDenied,
@@ -70,6 +71,14 @@ QUOTA_CODES = frozenset(
         "VpcLimitExceeded",
     }
 )
+# Quotas of vCPUs: of all types of a family, spot and on demand apart.
+VCPU_QUOTA_CODES = frozenset({"InstanceLimitExceeded", "MaxSpotInstanceCountExceeded", "VcpuLimitExceeded"})
+# What `deployer quota request` can ask for. Amazon VPC User Guide, "Amazon VPC quotas", read 2026-11.
+COUNTED_QUOTAS = {
+    "AddressLimitExceeded": "L-0263D0A3",
+    "InternetGatewayLimitExceeded": "L-A4707A72",
+    "VpcLimitExceeded": "L-F678F1CE",
+}
 THROTTLE_CODES = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -83,6 +92,28 @@ THROTTLE_CODES = frozenset(
     }
 )
 ACCOUNT_CODES = frozenset({"Blocked", "OptInRequired", "PendingVerification", "AccountProblem"})
+
+_ORGANISATION_HINT = (
+    "No IAM permission helps against that: ask who runs the organisation to allow {action}, or try another region "
+    "(--region): many organisations allow only some."
+)
+# What AWS says of a refusal whose cause is not the user's own IAM policy: its words, whose it is, what helps.
+# IAM User Guide, "Troubleshoot access denied error messages", read 2026-11.
+DENYING_POLICIES = (
+    (r"service control policy", "A service control policy of the organisation", _ORGANISATION_HINT),
+    (r"resource control policy", "A resource control policy of the organisation", _ORGANISATION_HINT),
+    (
+        r"permissions boundary",
+        "The permissions boundary of these credentials",
+        "Ask the account's administrator to add {action} to the boundary.",
+    ),
+    (r"session policy", "The session policy of these credentials", "Sign in with a session that may do {action}."),
+    (
+        r"explicit deny",
+        "A policy with an explicit deny",
+        "To allow {action} elsewhere does not help: ask the account's administrator to take the deny away.",
+    ),
+)
 
 CREDENTIALS_HINT = "Run `aws configure`, or set AWS_PROFILE to a profile that works, or rehearse with `--cloud local`."
 EXPIRED_HINT = "Run `aws sso login`, or put new keys in place with `aws configure`."
@@ -124,7 +155,22 @@ def translate(error: Exception, operation: str, region: str) -> AwsError | None:
 
 def launch_error(code: str, message: str, *, instance_type: str, spot: bool, region: str, zone: str) -> AwsError:
     """Return our error for a launch that AWS refused, told by Terraform in its own words."""
-    return _translate_answer({"Error": {"Code": code, "Message": message}}, "ec2:RunInstances", region)
+    told = re.search(rf"\b{re.escape(code)}: (.+)", message) if code else None
+    said = mask_secrets(_first_line(told[1] if told else message))
+    facts: dict[str, Any] = {"operation": "ec2:RunInstances", "code": code}
+    if code in VCPU_QUOTA_CODES:
+        is_spot = spot or code == "MaxSpotInstanceCountExceeded"
+        message = (
+            f"{region} allows this account no more {'spot' if is_spot else 'on-demand'} vCPUs for {instance_type} "
+            f"({quota_name(instance_type, is_spot)}): {said} ({code})."
+        )
+        codes = quota_codes(instance_type, is_spot)
+        named = f" --code {codes[-1]}" if len(codes) == 1 else ""
+        return QuotaExceeded(message, hint=_more_vcpus(region, named), **facts)
+    if code in CAPACITY_CODES:
+        hint = "Try another zone (--zone) or type (--instance-type), or wait a few minutes."
+        return NoCapacity(f"{instance_type} in {zone}: {said} ({code}).", hint=hint, **facts)
+    return _translate_answer({"Error": {"Code": code, "Message": said}}, "ec2:RunInstances", region)
 
 
 def _translate_answer(response: Any, operation: str, region: str) -> AwsError:
@@ -146,22 +192,73 @@ def _translate_answer(response: Any, operation: str, region: str) -> AwsError:
             hint += f" If they work elsewhere, enable {region} in this account, or pass --region."
         return NoCredentials(f"AWS does not accept these credentials{where} ({code}).", hint=hint, **facts)
     if code in DENIED_CODES:
-        named = re.search(r"not authorized to perform:? ([a-z0-9-]+:\w+)", said)
-        facts["operation"] = action = named[1] if named else operation
-        hint = f"Ask the account's administrator to allow {action}."
-        return AccessDenied(f"These credentials may not do {action}{where}.", hint=hint, **facts)
+        return _denied(said, operation, where, facts)
     if code in CAPACITY_CODES:
         hint = "Try another zone (--zone) or type (--instance-type), or wait a few minutes."
         return NoCapacity(f"{said} ({code}).", hint=hint, **facts)
+    if code in VCPU_QUOTA_CODES:
+        return QuotaExceeded(f"{said} ({code}).", hint=_more_vcpus(region), **facts)
     if code in QUOTA_CODES:
-        hint = "Raise the quota in the AWS console under Service Quotas, or remove what is not needed any more."
-        return QuotaExceeded(f"{said} ({code}).", hint=hint, **facts)
+        return QuotaExceeded(f"{said}{where} ({code}).", hint=_more_of(code, region), **facts)
     if code in THROTTLE_CODES:
         return AwsError(f"AWS is throttling {operation}{where} ({code}).", hint="Try again in a minute.", **facts)
     if code in ACCOUNT_CODES:
-        hint = "Look for a message from AWS at https://console.aws.amazon.com/support/home."
-        return AwsError(f"AWS has not released this account for {operation}: {said} ({code}).", hint=hint, **facts)
+        return _not_released(code, said, where, region, facts)
     return AwsError(f"{operation} failed{where}: {said} ({code}).", **facts)
+
+
+def _denied(said: str, operation: str, where: str, facts: dict[str, Any]) -> AccessDenied:
+    """Return the error for a permission that is missing, or that a policy above the user's own takes away."""
+    named = re.search(r"not authorized to perform:? ([a-z0-9-]+:\w+)", said)
+    facts["operation"] = action = named[1] if named else operation
+    for words, policy, hint in DENYING_POLICIES:
+        if re.search(words, said):
+            return AccessDenied(f"{policy} forbids {action}{where}.", hint=hint.format(action=action), **facts)
+    hint = f"Ask the account's administrator to allow {action}."
+    return AccessDenied(f"These credentials may not do {action}{where}.", hint=hint, **facts)
+
+
+def _not_released(code: str, said: str, where: str, region: str, facts: dict[str, Any]) -> AwsError:
+    """Return the error for an account that may not launch yet, or not any more."""
+    if code == "PendingVerification":
+        message = f"AWS is still verifying this account{where}: {said} ({code})."
+        hint = (
+            "Wait, and give the same command again: it usually takes minutes, four hours at most. There is nothing to "
+            "file. After that, write to https://console.aws.amazon.com/support/home."
+        )
+    elif code == "OptInRequired" and "marketplace" in said.lower():
+        message = f"The image is one of AWS Marketplace's, and this account has not subscribed to it: {said} ({code})."
+        hint = "Open the address that AWS names, accept the terms there, and give the same command again."
+    elif code == "OptInRequired":
+        message = f"This account is not signed up for the service{where}: {said} ({code})."
+        enable = f"aws account enable-region --region-name {region}" if region else "aws account enable-region"
+        hint = (
+            "Complete the sign-up of the account (payment method, telephone) at https://console.aws.amazon.com; "
+            f"a region that is not enabled: {enable}."
+        )
+    else:
+        message = f"AWS has blocked this account{where}: {said} ({code})."
+        hint = "Look for AWS's mail (often a payment), and answer it at https://console.aws.amazon.com/support/home."
+    return AwsError(message, hint=hint, **facts)
+
+
+def _more_vcpus(region: str, code: str = "") -> str:
+    option = f" --region {region}" if region else ""
+    return (
+        f"`deployer quota request{code}{option}` asks AWS for more, and `deployer quota{option}` shows what is in use. "
+        "Or take another family of types (--instance-type), or buy the other way (--spot or --on-demand)."
+    )
+
+
+def _more_of(code: str, region: str) -> str:
+    """Return what to do about a full quota that is not of vCPUs."""
+    option = f" --region {region}" if region else ""
+    if code not in COUNTED_QUOTAS:
+        return "Raise the quota in the AWS console under Service Quotas, or remove what is not needed any more."
+    return (
+        "Remove one that is not needed, choose another region (--region), or ask AWS for more: "
+        f"`deployer quota request --code {COUNTED_QUOTAS[code]}{option}`."
+    )
 
 
 def _unreachable(error: Exception, said: str, region: str, facts: dict[str, Any]) -> AwsError:

@@ -7,6 +7,7 @@ from deployer.commands.fetch import fetch
 from deployer.commands.init import init
 from deployer.commands.local import local
 from deployer.commands.logs import logs
+from deployer.commands.quota import quota
 from deployer.commands.ssh import ssh
 from deployer.commands.ssh_config import ssh_config
 from deployer.commands.status import status
@@ -21,6 +22,7 @@ __all__ = [
     "init",
     "local",
     "logs",
+    "quota",
     "ssh",
     "ssh_config",
     "status",

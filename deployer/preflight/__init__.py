@@ -11,11 +11,12 @@ from dataclasses import replace
 from deployer.facts import Facts, Unknown, gather
 from deployer.preflight.account import check_credentials, check_region
 from deployer.preflight.cloud9 import check_cloud9
+from deployer.preflight.data import check_data
 from deployer.preflight.findings import Finding, Level, can_launch
 from deployer.preflight.image import check_image
 from deployer.preflight.machine import check_instance_type, check_offering
 from deployer.preflight.price import check_price
-from deployer.preflight.quota import check_quota
+from deployer.preflight.quota import check_other_quotas, check_quota
 from deployer.preflight.verdicts import Verdict, verdicts
 
 __all__ = [
@@ -61,7 +62,7 @@ def _check_account(facts: Facts) -> list[Finding]:
 
 def _check_surroundings(facts: Facts) -> list[Finding]:
     """Return what is the same for every candidate: networks, endpoint, data, Cloud9."""
-    return check_cloud9(facts)
+    return check_other_quotas(facts) + check_data(facts) + check_cloud9(facts)
 
 
 def _check_candidate(facts: Facts, name: str) -> list[Finding]:

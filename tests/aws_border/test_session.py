@@ -60,10 +60,16 @@ ANSWERS = [
     ("UnauthorizedOperation", 403, errors.AccessDenied, "allow ec2:DescribeZones"),
     ("AccessDenied", 403, errors.AccessDenied, "allow ec2:DescribeZones"),
     ("InsufficientInstanceCapacity", 500, errors.NoCapacity, "--zone"),
-    ("VcpuLimitExceeded", 400, errors.QuotaExceeded, "Service Quotas"),
-    ("MaxSpotInstanceCountExceeded", 400, errors.QuotaExceeded, "Service Quotas"),
+    ("VcpuLimitExceeded", 400, errors.QuotaExceeded, "deployer quota request --region us-east-1"),
+    ("MaxSpotInstanceCountExceeded", 400, errors.QuotaExceeded, "deployer quota request --region us-east-1"),
     ("RequestLimitExceeded", 503, errors.AwsError, "in a minute"),
-    ("PendingVerification", 400, errors.AwsError, "console.aws.amazon.com"),
+    ("VpcLimitExceeded", 400, errors.QuotaExceeded, "quota request --code L-F678F1CE"),
+    ("InternetGatewayLimitExceeded", 400, errors.QuotaExceeded, "quota request --code L-A4707A72"),
+    ("AddressLimitExceeded", 400, errors.QuotaExceeded, "quota request --code L-0263D0A3"),
+    ("TooManyBuckets", 400, errors.QuotaExceeded, "console under Service Quotas"),
+    ("PendingVerification", 400, errors.AwsError, "nothing to file"),
+    ("OptInRequired", 400, errors.AwsError, "enable-region --region-name us-east-1"),
+    ("Blocked", 400, errors.AwsError, "AWS's mail"),
     ("InvalidParameterValue", 400, errors.AwsError, ""),
 ]
 
@@ -92,6 +98,39 @@ def test_session_names_the_permission_that_aws_names(refuse: Refuse) -> None:
 
     assert caught.value.operation == "iam:PassRole"
     assert "iam:PassRole" in caught.value.message
+
+
+SUBJECT = "User: arn:aws:iam::1:user/x is not authorized to perform: ec2:DescribeZones on resource: * "
+
+
+@pytest.mark.parametrize(
+    ("message", "says", "hint"),
+    [
+        ("with an explicit deny in a service control policy", "policy of the organisation", "No IAM permission helps"),
+        (
+            "because no service control policy allows the ec2:DescribeZones action",
+            "policy of the organisation",
+            "try another region",
+        ),
+        ("with an explicit deny in a resource control policy", "resource control policy", "No IAM permission helps"),
+        ("because no permissions boundary allows the ec2:DescribeZones action", "boundary", "to the boundary"),
+        ("because no session policy allows the ec2:DescribeZones action", "session policy", "Sign in"),
+        ("with an explicit deny in an identity-based policy", "an explicit deny", "take the deny away"),
+        (
+            "because no identity-based policy allows the ec2:DescribeZones action",
+            "may not do",
+            "administrator to allow",
+        ),
+    ],
+)
+def test_session_tells_whose_policy_forbids_a_call(refuse: Refuse, message: str, says: str, hint: str) -> None:
+    session = refuse("UnauthorizedOperation", status=403, message=SUBJECT + message)
+
+    with pytest.raises(errors.AccessDenied, match="ec2:DescribeZones in us-east-1") as caught:
+        ask(session)
+
+    assert says in caught.value.message
+    assert hint in caught.value.hint
 
 
 @pytest.mark.parametrize(
