@@ -203,6 +203,18 @@ def test_board_as_json_has_the_same_facts(capsys: pytest.CaptureFixture[str]) ->
     assert told["cost"]["total"] > 0.526
 
 
+def test_check_of_warnings_alone_launches_nothing_where_no_zone_is_known() -> None:
+    denials = {
+        "zones": denied("ec2:DescribeAvailabilityZones"),
+        "offerings": denied("ec2:DescribeInstanceTypeOfferings"),
+    }
+
+    found = judged(full_facts(**denials))
+
+    assert preflight.can_launch(found.findings)
+    assert not found.can_launch
+
+
 def in_region(region: str, *, seconds: float | None, **values: Any) -> Facts:
     """Return the facts of another region, where its zones are called after it."""
     return facts(
@@ -274,6 +286,7 @@ def test_comparison_as_json_has_every_region(capsys: pytest.CaptureFixture[str])
 
     told = json.loads(capsys.readouterr().out)
     assert (told["can_launch"], told["nearest"], told["data_region"]) == (True, "us-west-2", None)
+    assert told["nearest_launchable"] == "us-west-2"
     assert [(item["region"], item["can_launch"]) for item in told["regions"]] == [
         ("us-west-2", True),
         ("eu-west-1", False),

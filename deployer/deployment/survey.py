@@ -26,8 +26,8 @@ class Survey:
 
     @property
     def can_launch(self) -> bool:
-        """Say whether anything can be launched."""
-        return preflight.can_launch(self.findings)
+        """Say whether anything can be launched: there is a place to try, and nothing is known against it."""
+        return bool(self.candidates) and preflight.can_launch(self.findings)
 
     @property
     def board(self) -> Board:

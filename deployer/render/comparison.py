@@ -156,11 +156,13 @@ def _obstacles(page: Page, found: Comparison) -> None:
 
 
 def _as_facts(found: Comparison) -> dict[str, Any]:
-    able = next((way for way, item in zip(found.ways, found.surveys, strict=True) if item.can_launch), None)
+    first = found.ways[0]
+    is_measured = first.km is not None or first.seconds is not None
     return {
         "can_launch": found.can_launch,
         "data_region": found.data_region or None,
-        "nearest": None if able is None else able.region,
+        "nearest": first.region if is_measured else None,
+        "nearest_launchable": next((item.board.region for item in found.surveys if item.can_launch), None),
         "regions": [
             as_facts(item) | {"distance_km": way.km, "seconds_away": way.seconds}
             for way, item in zip(found.ways, found.surveys, strict=True)
