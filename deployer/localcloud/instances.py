@@ -162,7 +162,10 @@ def install(machines: Machines, hosts: Hosts, quotas: Quotas) -> None:
     @replaces(Instance, "start")
     def start(original: Any, self: Any) -> Any:
         was_running = self.is_running()
-        previous = original(self)
+        with launch_lock:
+            if not was_running:
+                launching.require_quota(launching.read_start(self), self.ec2_backend, quotas)
+            previous = original(self)
         if not was_running:
             machines.boot(self, is_first=False)
         return previous

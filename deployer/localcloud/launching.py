@@ -40,8 +40,8 @@ class Launch:
     instance_type: str
     count: int
     is_spot: bool
+    vcpus_each: int
     max_price: float | None = None
-    vcpus_each: int = 0
     reservation_id: str = ""
 
 
@@ -66,6 +66,18 @@ def read_launch(backend: Any, count: int, options: dict[str, Any]) -> Launch:
         max_price=asked.max_price,
         vcpus_each=asked.cores * asked.threads_per_core or vcpus(instance_type),
         reservation_id=asked.reservation_id,
+    )
+
+
+def read_start(instance: Any) -> Launch:
+    """Return what StartInstances asks for again: a stopped instance counts against no quota."""
+    return Launch(
+        region=instance.ec2_backend.region_name,
+        zone=instance.availability_zone,
+        instance_type=instance.instance_type,
+        count=1,
+        is_spot=instance.lifecycle == "spot",
+        vcpus_each=instance_vcpus(instance),
     )
 
 

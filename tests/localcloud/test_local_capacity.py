@@ -103,6 +103,18 @@ def test_instance_says_how_many_cores_it_has(aws: Aws, control: ControlClient, l
     assert [item["CoreCount"] * item["ThreadsPerCore"] for item in options] == [4, 2]
 
 
+def test_stopped_instance_starts_only_within_the_quota(aws: Aws, control: ControlClient, launch: Launch) -> None:
+    ec2, machine = aws("ec2"), launch()
+    ec2.stop_instances(InstanceIds=[machine.id])
+    control.set_quota(ON_DEMAND_G, 0)
+
+    with pytest.raises(ClientError, match="VcpuLimitExceeded"):
+        ec2.start_instances(InstanceIds=[machine.id])
+    control.set_quota(ON_DEMAND_G, 4)
+
+    assert ec2.start_instances(InstanceIds=[machine.id])["StartingInstances"]
+
+
 def test_spot_price_below_the_market_is_refused_with_the_market(launch: Launch) -> None:
     with pytest.raises(ClientError, match=r"price of 0\.01 is lower than the minimum .* price of 0\.2") as caught:
         launch(InstanceMarketOptions={"MarketType": "spot", "SpotOptions": {"MaxPrice": "0.01"}})
