@@ -32,12 +32,13 @@ def test_data_in_a_folder_here_is_no_question() -> None:
 @pytest.mark.parametrize(
     ("data", "level", "message", "hint"),
     [
-        (HERE, Level.OK, "1,234 files, 5.60 GB in s3://reef/2026/, in us-east-1, like the machine", ""),
-        (replace(HERE, is_complete=False), Level.OK, "at least 1,234 files, 5.60 GB", ""),
-        (replace(HERE, region=""), Level.OK, "in a region that AWS does not tell", ""),
+        (HERE, Level.OK, "1,234 files, 5.6 GB in s3://reef/2026/, in us-east-1, like the machine", ""),
+        (replace(HERE, is_complete=False), Level.OK, "at least 1,234 files, 5.6 GB", ""),
+        (replace(HERE, region=""), Level.WARNING, "in a region that AWS does not tell", "head-bucket --bucket reef"),
         (replace(HERE, objects=0, size=0), Level.ERROR, "no images in s3://reef/2026/", "path under [data]"),
+        (replace(HERE, objects=0, size=0, region="eu-west-1"), Level.ERROR, "no images in s3://reef/2026/", ""),
         (DENIED, Level.WARNING, "s3:ListBucket is missing", "Allow s3:ListBucket on reef."),
-        (replace(HERE, region="eu-west-1"), Level.ERROR, "cost $0.11: 1,234 files, 5.60 GB at $0.02 per GB", ""),
+        (replace(HERE, region="eu-west-1"), Level.ERROR, "cost $0.11: 1,234 files, 5.6 GB at $0.02 per GB", ""),
         (
             replace(HERE, region="eu-west-1"),
             Level.ERROR,
@@ -45,9 +46,9 @@ def test_data_in_a_folder_here_is_no_question() -> None:
             "--region eu-west-1. Or copy them once for the same sum, to a bucket in us-east-1: `aws s3 sync "
             "s3://reef/2026/ s3://BUCKET/2026/ --source-region eu-west-1 --region us-east-1`",
         ),
-        (replace(HERE, region="us-east-2"), Level.ERROR, "cost $0.06: 1,234 files, 5.60 GB at $0.01 per GB", ""),
+        (replace(HERE, region="us-east-2"), Level.ERROR, "cost $0.06: 1,234 files, 5.6 GB at $0.01 per GB", ""),
         (replace(HERE, region="sa-east-1", is_complete=False), Level.ERROR, "cost at least $0.77: at least 1,234", ""),
-        (replace(HERE, region="eu-west-1", size=9), Level.ERROR, "cost less than $0.01", ""),
+        (replace(HERE, region="eu-west-1", size=9), Level.ERROR, "cost less than $0.01: 1,234 files, 0.0 MB", ""),
         (replace(DENIED, region="eu-west-1"), Level.ERROR, "cost $0.02 per GB (AWS data transfer", "--region"),
         (replace(HERE, region="mx-central-1"), Level.ERROR, "price from mx-central-1 is unknown", "--region"),
     ],

@@ -7,6 +7,7 @@ from deployer.aws.s3 import DataLocation
 from deployer.facts import Facts, Unknown
 from deployer.preflight.findings import Finding, Level, unknown
 
+MB = 1e6
 GB = 1e9
 
 
@@ -16,8 +17,9 @@ def check_data(facts: Facts) -> list[Finding]:
         return []
     if isinstance(facts.data, Unknown):
         return [_not_located(facts.config.data.path, facts.data)]
-    far = check_distance(facts.data, facts.config.region)
-    return [far] if far else [_check_content(facts.data)]
+    if facts.data.objects == 0 and facts.data.is_complete:
+        return [_empty(facts.data)]
+    return [check_distance(facts.data, facts.config.region) or _describe(facts.data)]
 
 
 def check_distance(location: DataLocation, region: str) -> Finding | None:
@@ -55,7 +57,13 @@ def _price(location: DataLocation, region: str) -> str:
     return f"It would cost {'' if location.is_complete else 'at least '}{total}: {_amount(location)} at {rate}."
 
 
-def _check_content(location: DataLocation) -> Finding:
+def _empty(location: DataLocation) -> Finding:
+    message = f"There are no images in {location.url}, nor a table of labels."
+    hint = f"Look with `aws s3 ls s3://{location.bucket}/ --recursive`, and correct path under [data]."
+    return Finding("data", Level.ERROR, message, hint)
+
+
+def _describe(location: DataLocation) -> Finding:
     where = f"in {location.region}, like the machine" if location.region else "in a region that AWS does not tell"
     if location.denied:
         message = (
@@ -63,14 +71,12 @@ def _check_content(location: DataLocation) -> Finding:
             f"{location.denied} is missing. It is {where}. The machine reads it with a role of its own."
         )
         return Finding("data", Level.WARNING, message, f"Allow {location.denied} on {location.bucket}.")
-    if location.objects == 0 and location.is_complete:
-        message = f"There are no images in {location.url}, nor a table of labels."
-        hint = f"Look with `aws s3 ls s3://{location.bucket}/ --recursive`, and correct path under [data]."
-        return Finding("data", Level.ERROR, message, hint)
-    message = f"{_amount(location)} in {location.url}, {where}: their way to it costs nothing"
-    return Finding("data", Level.OK, message)
+    if not location.region:
+        message = f"{_amount(location)} in {location.url}, {where}: their way to the machine may cost."
+        return Finding("data", Level.WARNING, message, f"Look with `aws s3api head-bucket --bucket {location.bucket}`.")
+    return Finding("data", Level.OK, f"{_amount(location)} in {location.url}, {where}: their way to it costs nothing")
 
 
 def _amount(location: DataLocation) -> str:
-    least = "" if location.is_complete else "at least "
-    return f"{least}{location.objects:,} files, {location.size / GB:,.2f} GB"
+    size = f"{location.size / GB:,.1f} GB" if location.size >= GB else f"{location.size / MB:.1f} MB"
+    return f"{'' if location.is_complete else 'at least '}{location.objects:,} files, {size}"

@@ -8,7 +8,9 @@ import re
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 from local_shell import Shell, wait_until
 
@@ -21,6 +23,26 @@ def jobs(shell: Shell) -> dict[str, str]:
 
 def runs(shell: Shell) -> list[Path]:
     return sorted(path for path in (shell.folder / "runs").iterdir() if path.is_dir())
+
+
+def aws(shell: Shell, service: str) -> Any:
+    """Return plain boto3 on the shell's local cloud."""
+    environment = shell("local", "env", "--json").json()["environment"]
+    return boto3.client(
+        service,
+        region_name="us-east-1",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def put_images_on_s3(shell: Shell, bucket: str, region: str) -> None:
+    s3 = aws(shell, "s3")
+    place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    s3.create_bucket(Bucket=bucket, **place)
+    for path in [shell.folder / "targets.csv", *(shell.folder / "images").iterdir()]:
+        s3.put_object(Bucket=bucket, Key=f"2026/{path.name}", Body=path.read_bytes())
 
 
 def test_check_answers_before_anything_is_made(shell: Shell) -> None:
@@ -127,6 +149,40 @@ def test_train_sends_nothing_that_has_not_changed(shell: Shell) -> None:
     assert ended.json()["state"] == "SUCCEEDED"
     assert "epoch 1/1" in ended.stderr
     assert log.read_text().count(" PutObject ") == before + 2  # one shard, one manifest
+
+
+def test_train_reads_images_that_are_on_s3_where_they_are(shell: Shell) -> None:
+    put_images_on_s3(shell, "reef", "us-east-1")
+    there = Shell(shell.folder, DEPLOYER_DATA_PATH="s3://reef/2026", DEPLOYER_DATA_TARGETS="targets.csv")
+    log = shell.folder / ".deployer" / "local" / "requests.log"
+    before = log.read_text().count(" PutObject ")
+
+    changed = there("up", "--yes", "--json").json()["changed"]
+    shell("local", "fault", "add", "--action", "GetObject", "--code", "AccessDenied")
+    refused = there("train", expect=1)
+    shell("local", "fault", "clear")
+    ended = there("train", "--json", "--", "--epochs", "1", "--image-size", "32")
+
+    policy = aws(shell, "iam").get_role_policy(RoleName="deployer-fish-us-east-1", PolicyName="data")["PolicyDocument"]
+    assert [item["Resource"] for item in policy["Statement"]] == ["arn:aws:s3:::reef", "arn:aws:s3:::reef/2026/*"]
+    assert changed == 1
+    assert "cannot be read: AccessDenied" in refused.stderr
+    assert "`deployer up` gives the host's role the right to read s3://reef/2026/" in refused.stderr
+    assert ended.json()["state"] == "SUCCEEDED"
+    assert log.read_text().count(" PutObject ") == before
+    assert shell("up", "--yes", "--json").json()["changed"] == 1  # and the right is taken back
+
+
+def test_images_in_another_region_stand_in_the_way_with_their_price(shell: Shell) -> None:
+    put_images_on_s3(shell, "kelp", "eu-west-1")
+    there = Shell(shell.folder, DEPLOYER_DATA_PATH="s3://kelp/2026", DEPLOYER_DATA_TARGETS="targets.csv")
+
+    checked = there("check", expect=1)
+    trained = there("train", expect=2)
+
+    assert "The images are in eu-west-1" in checked.text
+    assert "--region eu-west-1" in checked.text
+    assert "It would cost less than $0.01: 49 files" in trained.stderr
 
 
 def test_ssh_scp_and_rsync_reach_the_host(shell: Shell, tmp_path: Path) -> None:
