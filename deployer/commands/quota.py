@@ -68,7 +68,7 @@ def request(context: Context, /, code: str, value: int | None, region: str | Non
 
     config = _config(context, region)
     session = context.session(config)
-    plan = quotas.plan_request(config, session, code=code, value=value)
+    plan = quotas.plan_request(config, session, code=code.upper(), value=value)
     if plan.value is None and plan.request is None:
         render.nothing_to_do(plan, as_json=as_json)
         return

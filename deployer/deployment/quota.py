@@ -204,7 +204,7 @@ def _of_vcpus(
     ours = [] if isinstance(running, Unknown) else [item for item in running if item.deployment == config.name]
     return Headroom(
         quota=quota,
-        purpose=", ".join(f"{config.nodes} × {name}" for name in names),
+        purpose=f"{config.nodes} × {' / '.join(names)}",
         needed=max(sizes) * config.nodes if sizes else None,
         own=sum(item.vcpus for item in ours if quotas.counts_against(quota, item)),
         is_wanted=is_wanted,
