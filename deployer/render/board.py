@@ -125,7 +125,8 @@ def legend(boards: Sequence[Board]) -> list[str]:
 def _offers(board: Board, *, is_wide: bool) -> Table:
     has_scores = any(item.spot_score is not None for item in board.offers)
     has_failures = any(item.recent_failure for item in board.offers)
-    table = _table("", "instance type", "zone", "zone id", "offered", "on demand", "spot", gap=2 if is_wide else 1)
+    on_demand = "on demand" if is_wide else "on\ndemand"
+    table = _table("", "instance type", "zone", "zone id", "offered", on_demand, "spot", gap=2 if is_wide else 1)
     for column in (0, 5, 6):
         table.columns[column].justify = "right"
     if has_scores:
@@ -136,7 +137,11 @@ def _offers(board: Board, *, is_wide: bool) -> Table:
         if number:
             table.add_row()
         for item in _drawn(board.of_type(name)):
-            cells = _cells(item, has_scores, has_failures)
+            cells = _cells(item)
+            if has_scores:
+                cells.append(NOTHING if item.spot_score is None else str(item.spot_score))
+            if has_failures:
+                cells.append(_ago(item, suffix=" ago" if is_wide else "") if item.recent_failure else "")
             style = "bold" if item.order == 1 else "dim" if item.offered is False else ""
             table.add_row(*map(escape, cells), style=style)
     return table
@@ -149,8 +154,8 @@ def _drawn(offers: tuple[Offer, ...]) -> tuple[Offer, ...]:
     return (dataclasses.replace(offers[0], zone=f"none of {len(offers)}", zone_id=NOTHING),) if offers else ()
 
 
-def _cells(item: Offer, has_scores: bool, has_failures: bool) -> list[str]:
-    cells = [
+def _cells(item: Offer) -> list[str]:
+    return [
         f"{NEXT} {item.order}" if item.order == 1 else str(item.order or ""),
         item.instance_type,
         item.zone,
@@ -159,11 +164,6 @@ def _cells(item: Offer, has_scores: bool, has_failures: bool) -> list[str]:
         usd(item.on_demand),
         usd(item.spot),
     ]
-    if has_scores:
-        cells.append(NOTHING if item.spot_score is None else str(item.spot_score))
-    if has_failures:
-        cells.append(_ago(item) if item.recent_failure else "")
-    return cells
 
 
 def _failures(board: Board) -> list[str]:
@@ -181,9 +181,9 @@ def _failures(board: Board) -> list[str]:
     ]
 
 
-def _ago(item: Offer) -> str:
+def _ago(item: Offer, *, suffix: str = " ago") -> str:
     minutes = item.minutes_ago or 0.0
-    return "just now" if minutes < 1 else f"{minutes:.0f} min ago"
+    return "now" if minutes < 1 else f"{minutes:.0f} min{suffix}"
 
 
 def _hardware(board: Board) -> Table:

@@ -92,7 +92,8 @@ def _regions(found: Comparison, is_wide: bool) -> Table:
     right = {"on demand", "spot", "score", "vCPUs free"}
     columns = ["", "region", "instance type", "zones", "on demand", "spot", "score", "vCPUs free"]
     for name in [*columns, *(["image"] if is_wide else []), "distance"]:
-        table.add_column(name, justify="right" if name in right else "left", no_wrap=name != "image")
+        heading = name if is_wide or name == "instance type" else name.replace(" ", "\n")
+        table.add_column(heading, justify="right" if name in right else "left", no_wrap=name != "image")
     for way, item in zip(found.ways, found.surveys, strict=True):
         names = [name for name in item.facts.config.instance_type if item.board.of_type(name)]
         for name in names or [""]:
