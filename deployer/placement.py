@@ -22,9 +22,7 @@ TYPE_IN_ZONE_CODES = (translation.CAPACITY_CODES | {"Unsupported"}) - {"Insuffic
 ZONE_CODES = frozenset({"InsufficientFreeAddressesInSubnet", "InsufficientVolumeCapacity"})
 
 # The account may not run more of this group of families, whatever the zone.
-VCPU_QUOTA_CODES = frozenset(
-    {"VcpuLimitExceeded", "InstanceLimitExceeded", "MaxSpotInstanceCountExceeded", "MaxFleetCountExceeded"}
-)
+VCPU_QUOTA_CODES = translation.VCPU_QUOTA_CODES
 
 # After these another candidate may do; any other error would meet every one of them.
 CANDIDATE_CODES = TYPE_IN_ZONE_CODES | ZONE_CODES | VCPU_QUOTA_CODES
