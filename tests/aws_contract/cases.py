@@ -10,13 +10,14 @@ from typing import Any
 
 from ami import catalogue
 from aws_contract.stand_in import Answers, Refusal
-from deployer.aws import cloud9, ec2, existence, iam, images, prices, quotas, removal, s3, spot
+from deployer.aws import cloud9, ec2, existence, iam, images, prices, quota_requests, quotas, removal, s3, spot
 from deployer.aws.ec2 import Resource
+from deployer.aws.quotas import Quota
 from deployer.aws.removal import Owned
 from deployer.aws.session import Session
 from deployer.remote.agents.fetch_data.store import MANIFEST_VERSION, Store
 
-NO_QUOTA = Refusal("NoSuchResourceException")
+QUOTA = Quota(code="L-DB2E81BA", name="Running On-Demand G and VT instances", region="us-east-1", service="ec2")
 IMAGE = catalogue.CATALOGUE[0]
 PRODUCT = {
     "product": {"attributes": {"regionCode": "us-east-1"}},
@@ -90,9 +91,15 @@ CASES: Mapping[str, Case] = {
         {"GetProducts": {"PriceList": [json.dumps(PRODUCT)]}},
     ),
     "prices.spot_prices": Case(lambda aws: prices.spot_prices(aws, ["g5.xlarge"])),
-    "quotas.vcpu_quota": Case(lambda aws: quotas.vcpu_quota(aws, "p5.48xlarge", spot=True)),
+    "quota_requests.file_request": Case(lambda aws: quota_requests.file_request(aws, QUOTA, 8)),
+    "quota_requests.read_request": Case(lambda aws: quota_requests.read_request(aws, "1")),
+    "quota_requests.list_requests": Case(lambda aws: quota_requests.list_requests(aws)),
+    "quotas.find_quota": Case(lambda aws: quotas.find_quota(aws, "L-DB2E81BA")),
+    "quotas.other_quotas": Case(lambda aws: quotas.other_quotas(aws, "ml.g4dn.xlarge")),
     "quotas.read_limit": Case(
-        lambda aws: quotas.read_limit(aws, "g5.xlarge", spot=False), {"GetServiceQuota": NO_QUOTA}
+        # No applied value, so that the default is asked for; and the one type whose quota goes by its name.
+        lambda aws: [quotas.read_limit(aws, name, spot=True) for name in ("g5.xlarge", "p5.48xlarge")],
+        {"GetServiceQuota": Refusal("NoSuchResourceException")},
     ),
     "removal.find_owned": Case(lambda aws: removal.find_owned(aws, "1", identity="demo", bucket="demo")),
     "removal.remove": Case(
