@@ -12,8 +12,8 @@ from typing import Any
 from ami import catalogue
 from deployer import attempts
 from deployer.attempts import Attempt
-from deployer.aws import cloud9, ec2, images, prices, quotas, s3, spot
-from deployer.aws.asking import Answer, Unknown, ask
+from deployer.aws import cloud9, ec2, images, own_images, prices, quotas, s3, spot
+from deployer.aws.asking import DEADLINE_SECONDS, Answer, Unknown, ask, first_known
 from deployer.aws.cloud9 import Cloud9Access
 from deployer.aws.ec2 import Instance, InstanceType, Zone
 from deployer.aws.hardware import hardware_table
@@ -25,12 +25,15 @@ from deployer.aws.s3 import DataLocation
 from deployer.aws.session import Identity, Session
 from deployer.config import Config
 from deployer.dataset.folder import IMAGE_SUFFIXES, TABLE_SUFFIXES
-from deployer.errors import AwsError, NoCredentials
+from deployer.errors import NoCredentials
 
 __all__ = ["ALL_REGIONS", "NOT_ASKED", "Facts", "Unknown", "gather", "gather_regions"]
 
 # In place of a list of regions: those that the account may use.
 ALL_REGIONS = ("all",)
+
+# So many of several regions are asked who we are: the one that is asked may be the one that fails.
+WITNESSES = 2
 
 NOT_ASKED = Unknown("not asked")
 
@@ -47,6 +50,8 @@ class Facts:
     offerings: Mapping[str, frozenset[str]] | Unknown = NOT_ASKED
     quotas: Mapping[str, Quota] = field(default_factory=dict)
     images: Mapping[str, MachineImage | Unknown] = field(default_factory=dict)
+    # The image of `ami`, where that is set; also where no type of the configuration is known.
+    configured_image: MachineImage | Unknown = NOT_ASKED
     instances: tuple[Instance, ...] | Unknown = NOT_ASKED
     prices: Mapping[str, Price] = field(default_factory=dict)
     spot_prices: Mapping[tuple[str, str], Price] | Unknown = NOT_ASKED
@@ -80,8 +85,9 @@ def gather(session: Session, config: Config) -> Facts:
         facts = _gather_home(session, config)
         if not _is_enabled(facts):
             return facts
-    everywhere = _Everywhere(session, config, [config.region])
-    facts = _Region(session, config).facts(everywhere)
+    # The region first: its images take two answers, one after the other.
+    asked = _Region(session, config)
+    facts = asked.facts(_Everywhere([session], config, [config.region]))
     error = facts.identity.error if isinstance(facts.identity, Unknown) else None
     if isinstance(error, NoCredentials) and error.code and config.region != home_region(config.region):
         # A region that is not enabled says that it does not know the credentials.
@@ -96,37 +102,38 @@ def gather_regions(session: Session, config: Config, regions: Sequence[str]) -> 
 
     Guarantees, beside that of `gather`:
     1. A region that is refused, throttled or silent has the Unknowns; the others are as they would be without it.
-    2. What is the same everywhere (identity, regions, prices, the data) is asked once.
+    2. What is the same everywhere (identity, regions, prices, the data) is not asked of each of them.
     """
     home = session.elsewhere(home_region(config.region))
     if tuple(regions) == ALL_REGIONS:
         listed = ask(ec2.regions, home).result()
         regions = [config.region] if isinstance(listed, Unknown) else sorted(name for name in listed if listed[name])
     configs = {name: replace(config, region=name) for name in regions}
-    everywhere = _Everywhere(home, config, configs)
     # Nothing answers in a region that does not exist: it would be waited for.
     asked = {name: _Region(session.elsewhere(name), configs[name]) for name in configs if name in known_regions()}
+    witnesses = [home, *(session.elsewhere(name) for name in asked if name != home.region)]
+    everywhere = _Everywhere(witnesses[:WITNESSES], config, configs)
     return {
         name: asked[name].facts(everywhere) if name in asked else everywhere.facts(configs[name]) for name in configs
     }
 
 
 class _Everywhere:
-    """What is the same in every region, under way from the start; `session` is of a region that will answer."""
+    """What is the same in every region, under way from the start; any of `sessions` may tell it."""
 
-    def __init__(self, session: Session, config: Config, regions: Iterable[str]) -> None:
-        self._identity = ask(session.identity)
-        self._regions = ask(ec2.regions, session)
-        self._prices = prices.Asked(session, config.instance_type, regions)
-        self._data = ask(_locate, session, *config.data_bucket) if config.data_bucket else None
+    def __init__(self, sessions: Sequence[Session], config: Config, regions: Iterable[str]) -> None:
+        self._identity = [ask(session.identity) for session in sessions]
+        self._regions = [ask(ec2.regions, session) for session in sessions]
+        self._prices = prices.Asked(sessions[0], config.instance_type, regions)
+        self._data = ask(_locate, sessions[0], *config.data_bucket) if config.data_bucket else None
         self._attempts = attempts.recent(config)
 
     def facts(self, config: Config) -> Facts:
         """Wait for the answers; what is asked of one region is left out."""
         return Facts(
             config=config,
-            identity=self._identity.result(),
-            regions=self._regions.result(),
+            identity=first_known(self._identity),
+            regions=first_known(self._regions),
             prices=self._prices.in_region(config.region),
             data=self._data.result() if self._data else NOT_ASKED,
             attempts=self._attempts,
@@ -139,22 +146,29 @@ class _Region:
     def __init__(self, session: Session, config: Config) -> None:
         names = config.instance_type
         self._config = config
-        # First what takes two answers, one after the other.
         self._images = _Images(session, config)
         by_codes = {quotas.quota_codes(name, config.spot): name for name in names}
         self._limits = {codes: ask(quotas.read_limit, session, name, config.spot) for codes, name in by_codes.items()}
+        # Never refused; each of its questions has a deadline of its own.
+        self._other_quotas = ask(
+            quotas.other_quotas, session, config.endpoint.instance_type, within_seconds=DEADLINE_SECONDS + 2
+        )
         self._types = ask(ec2.instance_types, session, names)
         self._instances = ask(ec2.instances, session)
         self._zones = ask(ec2.zones, session)
         self._offerings = ask(ec2.offerings, session, names)
         self._spot_prices = ask(prices.spot_prices, session, names)
         self._spot_scores = ask(spot.placement_scores, session, names, config.nodes)
+        # Each counts against the quota of its own kind only.
+        self._reservations = None if config.spot else ask(ec2.capacity_reservations, session)
+        self._requests = ask(ec2.spot_requests, session) if config.spot else None
         self._cloud9 = ask(cloud9.access, session) if config.cloud9 else None
 
     def facts(self, everywhere: _Everywhere) -> Facts:
         """Wait for the answers, each for as long as its question may take."""
         running = self._instances.result()
         types = self._types.result()
+        others = self._other_quotas.result()
         return replace(
             everywhere.facts(self._config),
             zones=self._zones.result(),
@@ -162,23 +176,25 @@ class _Region:
             offerings=self._offerings.result(),
             quotas=self._quotas(running),
             images=self._images.by_type(types),
+            configured_image=self._images.configured(),
             instances=running if isinstance(running, Unknown) else tuple(running),
             spot_prices=self._spot_prices.result(),
             spot_scores=self._spot_scores.result(),
+            other_quotas={} if isinstance(others, Unknown) else others,
             cloud9=self._cloud9.result() if self._cloud9 else NOT_ASKED,
             seconds_away=self._seconds_away(),
         )
 
     def _quotas(self, running: list[Instance] | Unknown) -> dict[str, Quota]:
+        reservations = self._reservations.result() if self._reservations else ()
+        requests = self._requests.result() if self._requests else ()
         found = {}
         for name in self._config.instance_type:
             limit = self._limits[quotas.quota_codes(name, self._config.spot)].result()
             if isinstance(limit, Unknown):
-                group = quotas.quota_group(name)
-                title = group.spot_name if self._config.spot else group.on_demand_name
-                found[name] = Quota(code="", name=title, region=self._config.region, reason=limit.reason)
-            else:
-                found[name] = _with_usage(limit, running)
+                title = quotas.quota_name(name, self._config.spot)
+                limit = Quota(code="", name=title, region=self._config.region, reason=limit.reason)
+            found[name] = quotas.with_usage(limit, running, reservations, requests)
         return found
 
     def _seconds_away(self) -> float | None:
@@ -201,17 +217,29 @@ class _Images:
                 self._candidates[name, architecture] = candidates
                 if candidates not in self._asked:
                     self._asked[candidates] = ask(_resolve_image, session, config.ami, candidates)
+        # Baked for this project, and so better than any other that fits.
+        self._baked = None if config.ami else ask(own_images.newest_usable, session, config.project.name)
+        self._configured = self._asked.get(()) if config.ami else None
+
+    def configured(self) -> MachineImage | Unknown:
+        """Return the image of `ami`."""
+        return self._configured.result() if self._configured else NOT_ASKED
 
     def by_type(self, types: Mapping[str, InstanceType] | Unknown) -> dict[str, MachineImage | Unknown]:
         """Return the image of each type that exists; where that is unknown, of each by its likelier architecture."""
         found: dict[str, MachineImage | Unknown] = {}
+        baked = self._baked.result() if self._baked else None
         for (name, architecture), candidates in self._candidates.items():
             if isinstance(types, Unknown):
                 is_wanted = name not in found
             else:
                 is_wanted = name in types and types[name].architecture == architecture
             if is_wanted:
-                found[name] = self._asked[candidates].result()
+                has_gpu = isinstance(types, Unknown) or types[name].has_gpu
+                if isinstance(baked, MachineImage) and images.fits(baked, name, architecture, has_gpu=has_gpu):
+                    found[name] = baked
+                else:
+                    found[name] = self._asked[candidates].result()
         return found
 
 
@@ -222,24 +250,7 @@ def _architectures(instance_type: str) -> tuple[str, ...]:
 
 
 def _resolve_image(session: Session, ami: str, candidates: tuple[catalogue.Image, ...]) -> MachineImage:
-    if ami.startswith("ami-"):
-        return images.resolve_id(session, ami)
-    if ami:
-        candidates = (_named_image(ami),)
-    return images.resolve(session, candidates)
-
-
-def _named_image(name: str) -> catalogue.Image:
-    try:
-        return catalogue.named(name)
-    except catalogue.UnknownImage as error:
-        raise AwsError(str(error), hint=error.hint, code="ImageNotFound") from error
-
-
-def _with_usage(limit: Quota, running: list[Instance] | Unknown) -> Quota:
-    if isinstance(running, Unknown):
-        return limit if limit.reason else replace(limit, reason=running.reason, permission=running.permission)
-    return quotas.with_usage(limit, running)
+    return images.resolve_named(session, ami) if ami else images.resolve(session, candidates)
 
 
 def _locate(session: Session, bucket: str, prefix: str) -> DataLocation:

@@ -41,6 +41,27 @@ def test_session_reaches_another_region_where_asked(session: Session) -> None:
     assert session.client("pricing", region="eu-central-1").meta.region_name == "eu-central-1"
 
 
+def test_session_elsewhere_is_the_same_caller_in_another_region(session: Session) -> None:
+    other = session.elsewhere("eu-west-1")
+
+    assert other.client("ec2").meta.region_name == "eu-west-1"
+    assert other.client("ec2", region="us-east-1") is session.client("ec2", region="us-east-1")
+    assert other.identity() is session.identity()
+
+
+@pytest.mark.parametrize(("variable", "attempts"), [(None, 5), ("2", 2)])
+def test_session_tries_often_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None, attempts: int
+) -> None:
+    monkeypatch.delenv("AWS_MAX_ATTEMPTS", raising=False)
+    if variable:
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", variable)
+
+    retries = Session("us-east-1").client("sts").meta.config.retries
+
+    assert (retries["mode"], retries["total_max_attempts"]) == ("standard", attempts)
+
+
 def test_session_module_does_not_import_boto3() -> None:
     code = "import sys, deployer.aws.session, deployer.aws.s3, deployer.dataset; print('boto3' in sys.modules)"
 

@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 
 from deployer.aws import ec2
-from deployer.aws.ec2 import Resource, Zone
+from deployer.aws.ec2 import CapacityReservation, Resource, SpotRequest, Zone
 from deployer.aws.session import Session
 from deployer.errors import AccessDenied
 
@@ -45,6 +45,16 @@ def test_zones_leave_out_local_zones_and_those_that_are_impaired(session: Sessio
         assert [zone.name for zone in ec2.zones(session)] == ["us-east-1a"]
 
 
+@pytest.mark.parametrize("text", ["us-east-1a", "use1-az6"])
+def test_find_zone_takes_a_name_or_an_id(session: Session, text: str) -> None:
+    assert ec2.find_zone(ec2.zones(session), text) == Zone("us-east-1a", "use1-az6")
+
+
+@pytest.mark.parametrize("text", ["", "us-east-1z", "use1", "euw1-az1"])
+def test_find_zone_finds_none_of_another_region(session: Session, text: str) -> None:
+    assert ec2.find_zone(ec2.zones(session), text) is None
+
+
 def test_instance_types_tell_the_gpu(session: Session) -> None:
     found = ec2.instance_types(session, ["g4dn.xlarge", "g5g.xlarge", "g6f.large", "m5.large"])
 
@@ -55,6 +65,23 @@ def test_instance_types_tell_the_gpu(session: Session) -> None:
     assert found["g5g.xlarge"].architecture == "arm64"
     assert (found["g6f.large"].gpus, found["g6f.large"].has_gpu) == (0, True)
     assert not found["m5.large"].has_gpu
+    assert (g4dn.network, g4dn.network_gbps) == ("Up to 25 Gigabit", 5.0)
+
+
+def test_instance_types_add_up_the_network_of_all_cards(session: Session) -> None:
+    cards = [{"NetworkCardIndex": index, "BaselineBandwidthInGbps": 100.0} for index in range(4)]
+    item = {
+        "InstanceType": "p4d.24xlarge",
+        "VCpuInfo": {"DefaultVCpus": 96},
+        "MemoryInfo": {"SizeInMiB": 1179648},
+        "NetworkInfo": {"NetworkPerformance": "4x 100 Gigabit", "NetworkCards": cards},
+    }
+    with Stubber(session.client("ec2")) as stub:
+        stub.add_response("describe_instance_types", {"InstanceTypes": [item]})
+
+        found = ec2.instance_types(session, ["p4d.24xlarge"])["p4d.24xlarge"]
+
+    assert (found.network, found.network_gbps) == ("4x 100 Gigabit", 400.0)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +128,55 @@ def test_instances_on_the_spot_market_say_so(session: Session, launch: Launch) -
     launch(InstanceMarketOptions={"MarketType": "spot"})
 
     assert [item.is_spot for item in ec2.instances(session)] == [True]
+
+
+def test_capacity_reservations_tell_what_is_unused(session: Session, ec2_client: Any) -> None:
+    place = {"InstancePlatform": "Linux/UNIX", "AvailabilityZone": "us-east-1b"}
+    made = [
+        ec2_client.create_capacity_reservation(InstanceType=name, InstanceCount=2, **place)["CapacityReservation"]
+        for name in ("g4dn.xlarge", "g5.xlarge")
+    ]
+    first, second = (item["CapacityReservationId"] for item in made)
+    ec2_client.cancel_capacity_reservation(CapacityReservationId=second)
+
+    found = ec2.capacity_reservations(session)
+
+    ec2_client.cancel_capacity_reservation(CapacityReservationId=first)
+    assert found == (
+        CapacityReservation(instance_type="g4dn.xlarge", availability_zone="us-east-1b", total=2, available=2),
+    )
+
+
+def test_capacity_reservations_leave_out_blocks_which_have_quotas_of_their_own(session: Session) -> None:
+    item = {"InstanceType": "p5.48xlarge", "TotalInstanceCount": 1, "AvailableInstanceCount": 1}
+    with Stubber(session.client("ec2")) as stub:
+        answer = {"CapacityReservations": [item | {"ReservationType": "capacity-block"}]}
+        stub.add_response("describe_capacity_reservations", answer)
+
+        assert ec2.capacity_reservations(session) == ()
+
+
+def test_spot_requests_tell_those_that_wait_from_those_that_have_a_machine(session: Session) -> None:
+    specification = {"LaunchSpecification": {"InstanceType": "g4dn.xlarge"}}
+    answer = [
+        {"SpotInstanceRequestId": "sir-1", "State": "open", **specification},
+        {"SpotInstanceRequestId": "sir-2", "State": "active", "InstanceId": "i-1", **specification},
+    ]
+    with Stubber(session.client("ec2")) as stub:
+        stub.add_response("describe_spot_instance_requests", {"SpotInstanceRequests": answer})
+
+        found = ec2.spot_requests(session)
+
+    assert found == (
+        SpotRequest(id="sir-1", instance_type="g4dn.xlarge", state="open"),
+        SpotRequest(id="sir-2", instance_type="g4dn.xlarge", state="active", instance_id="i-1"),
+    )
+
+
+def test_spot_requests_have_the_machines_that_were_bought(session: Session, launch: Launch) -> None:
+    machine = launch(InstanceMarketOptions={"MarketType": "spot"})
+
+    assert machine in [item.instance_id for item in ec2.spot_requests(session)]
 
 
 def test_console_output_comes_decoded(session: Session, launch: Launch) -> None:
