@@ -52,9 +52,19 @@ def test_error_of_several_resources_names_them_and_the_code_that_matters(
     assert error.addresses == tuple(item["address"] for item in addresses)
 
 
-@pytest.mark.parametrize(("code", "hint"), [("VpcLimitExceeded", "--region"), ("RequestExpired", "aws sso login")])
-def test_error_of_aws_says_what_to_type(code: str, hint: str, tmp_path: Path) -> None:
-    assert hint in to_error(f"api error {code}: no", tmp_path / "terraform.log").hint
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("VpcLimitExceeded: no", "--region"),
+        ("VpcLimitExceeded: no", "deployer quota request --code L-F678F1CE"),
+        ("InternetGatewayLimitExceeded: no", "deployer quota request --code L-A4707A72"),
+        ("RequestExpired: no", "aws sso login"),
+        ("UnauthorizedOperation: no", "docs/aws/least-privilege-policy.json"),
+        ("UnauthorizedOperation: with an explicit deny in a service control policy", "who runs the organisation"),
+    ],
+)
+def test_error_of_aws_says_what_to_type(said: str, hint: str, tmp_path: Path) -> None:
+    assert hint in to_error(f"api error {said}", tmp_path / "terraform.log").hint
 
 
 def test_error_says_how_terraform_gets_credentials_that_it_cannot_read(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import os
 import re
 from typing import Any
 
+from deployer.aws.denials import denying_policy
 from deployer.aws.quota_groups import quota_codes, quota_name
 from deployer.aws.regions import close_regions, known_regions
 from deployer.errors import (
@@ -93,28 +94,6 @@ THROTTLE_CODES = frozenset(
 )
 ACCOUNT_CODES = frozenset({"Blocked", "OptInRequired", "PendingVerification", "AccountProblem"})
 
-_ORGANISATION_HINT = (
-    "No IAM permission helps against that: ask who runs the organisation to allow {action}, or try another region "
-    "(--region): many organisations allow only some."
-)
-# What AWS says of a refusal whose cause is not the user's own IAM policy: its words, whose it is, what helps.
-# IAM User Guide, "Troubleshoot access denied error messages", read 2026-11.
-DENYING_POLICIES = (
-    (r"service control policy", "A service control policy of the organisation", _ORGANISATION_HINT),
-    (r"resource control policy", "A resource control policy of the organisation", _ORGANISATION_HINT),
-    (
-        r"permissions boundary",
-        "The permissions boundary of these credentials",
-        "Ask the account's administrator to add {action} to the boundary.",
-    ),
-    (r"session policy", "The session policy of these credentials", "Sign in with a session that may do {action}."),
-    (
-        r"explicit deny",
-        "A policy with an explicit deny",
-        "To allow {action} elsewhere does not help: ask the account's administrator to take the deny away.",
-    ),
-)
-
 CREDENTIALS_HINT = "Run `aws configure`, or set AWS_PROFILE to a profile that works, or rehearse with `--cloud local`."
 EXPIRED_HINT = "Run `aws sso login`, or put new keys in place with `aws configure`."
 
@@ -173,6 +152,17 @@ def launch_error(code: str, message: str, *, instance_type: str, spot: bool, reg
     return _translate_answer({"Error": {"Code": code, "Message": said}}, "ec2:RunInstances", region)
 
 
+def full_quota_hint(code: str, region: str = "") -> str:
+    """Return what to do about a full quota that is not of vCPUs."""
+    option = f" --region {region}" if region else ""
+    if code not in COUNTED_QUOTAS:
+        return "Raise the quota in the AWS console under Service Quotas, or remove what is not needed any more."
+    return (
+        "Remove one that is not needed, choose another region (--region), or ask AWS for more: "
+        f"`deployer quota request --code {COUNTED_QUOTAS[code]}{option}`."
+    )
+
+
 def _translate_answer(response: Any, operation: str, region: str) -> AwsError:
     """Return our error for an error that AWS answered."""
     code = str(response.get("Error", {}).get("Code", ""))
@@ -199,7 +189,7 @@ def _translate_answer(response: Any, operation: str, region: str) -> AwsError:
     if code in VCPU_QUOTA_CODES:
         return QuotaExceeded(f"{said} ({code}).", hint=_more_vcpus(region), **facts)
     if code in QUOTA_CODES:
-        return QuotaExceeded(f"{said}{where} ({code}).", hint=_more_of(code, region), **facts)
+        return QuotaExceeded(f"{said}{where} ({code}).", hint=full_quota_hint(code, region), **facts)
     if code in THROTTLE_CODES:
         return AwsError(f"AWS is throttling {operation}{where} ({code}).", hint="Try again in a minute.", **facts)
     if code in ACCOUNT_CODES:
@@ -211,9 +201,9 @@ def _denied(said: str, operation: str, where: str, facts: dict[str, Any]) -> Acc
     """Return the error for a permission that is missing, or that a policy above the user's own takes away."""
     named = re.search(r"not authorized to perform:? ([a-z0-9-]+:\w+)", said)
     facts["operation"] = action = named[1] if named else operation
-    for words, policy, hint in DENYING_POLICIES:
-        if re.search(words, said):
-            return AccessDenied(f"{policy} forbids {action}{where}.", hint=hint.format(action=action), **facts)
+    policy = denying_policy(said)
+    if policy:
+        return AccessDenied(f"{policy.name} forbids {action}{where}.", hint=policy.advice(action), **facts)
     hint = f"Ask the account's administrator to allow {action}."
     return AccessDenied(f"These credentials may not do {action}{where}.", hint=hint, **facts)
 
@@ -247,17 +237,6 @@ def _more_vcpus(region: str, code: str = "") -> str:
     return (
         f"`deployer quota request{code}{option}` asks AWS for more, and `deployer quota{option}` shows what is in use. "
         "Or take another family of types (--instance-type), or buy the other way (--spot or --on-demand)."
-    )
-
-
-def _more_of(code: str, region: str) -> str:
-    """Return what to do about a full quota that is not of vCPUs."""
-    option = f" --region {region}" if region else ""
-    if code not in COUNTED_QUOTAS:
-        return "Raise the quota in the AWS console under Service Quotas, or remove what is not needed any more."
-    return (
-        "Remove one that is not needed, choose another region (--region), or ask AWS for more: "
-        f"`deployer quota request --code {COUNTED_QUOTAS[code]}{option}`."
     )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from deployer.aws.denials import denying_policy
+from deployer.aws.translation import full_quota_hint
 from deployer.errors import StateLocked, TerraformError
 
 POLL_SECONDS = 0.05
@@ -19,14 +21,10 @@ API_ERROR = re.compile(r"(?:api error |last error: (?:Server|Client)\.)(\w[\w.]*
 END = -1
 LAUNCHED = "aws_instance."
 
-# Amazon VPC User Guide, "Amazon VPC quotas": 5 of each in a region unless raised. Read 2026-11.
-_TOO_MANY = (
-    "The region has as many of them as this account may have, 5 by default: remove one, or choose another --region."
-)
 _EXPIRED = "The AWS sign-in has expired: `aws sso login`, or put new keys in place. Then the same command again."
 HINTS = {
-    "VpcLimitExceeded": _TOO_MANY,
-    "InternetGatewayLimitExceeded": _TOO_MANY,
+    "VpcLimitExceeded": full_quota_hint("VpcLimitExceeded"),
+    "InternetGatewayLimitExceeded": full_quota_hint("InternetGatewayLimitExceeded"),
     "ExpiredToken": _EXPIRED,
     "ExpiredTokenException": _EXPIRED,
     "RequestExpired": _EXPIRED,
@@ -99,6 +97,9 @@ def to_error(text: str, log_file: Path) -> TerraformError:
             code=code,
         )
     if code in {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"}:
+        policy = denying_policy(text)
+        if policy:
+            return TerraformError(text, hint=policy.advice("it"), code=code)
         hint = "Your credentials lack a permission: docs/aws/least-privilege-policy.json has all that is needed."
         return TerraformError(text, hint=hint, code=code)
     hint = HINTS.get(code, f"All of it is in {log_file}.")
