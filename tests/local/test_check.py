@@ -130,3 +130,30 @@ def test_check_of_regions_shows_each_and_what_stands_in_the_way(shell: Shell) ->
     assert "Nearest to the data: us-east-1, which answered this machine in" in answer.stdout
     assert "There is no region us-east-9." in answer.stdout
     assert "deployer --region us-east-1 up" in answer.stdout
+
+
+def test_check_of_regions_goes_on_where_one_of_them_refuses_everything(shell: Shell) -> None:
+    deny = "You are not authorized to perform this operation with an explicit deny in a service control policy"
+    fault = ("--action", "*", "--region", "eu-west-1", "--code", "UnauthorizedOperation", "--message", deny)
+    shell("local", "start")
+    shell("local", "fault", "add", *fault)
+    try:
+        told = shell("check", "--json", "--region", "eu-west-1,us-west-2").json()
+        alone = shell("check", "--region", "eu-west-1", expect=1)
+    finally:
+        shell("local", "fault", "clear")
+
+    assert {item["region"]: item["can_launch"] for item in told["regions"]} == {"us-west-2": True, "eu-west-1": False}
+    assert told["nearest_launchable"] == "us-west-2"
+    assert "service control policy of the organisation" in alone.stdout
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_check_fits_the_terminal(shell: Shell, columns: int) -> None:
+    narrow = Shell(shell.folder, COLUMNS=str(columns))
+
+    for arguments in (("check", "--spot", "--gpu-memory", "40"), ("check", "--region", "us-east-1,ap-southeast-2")):
+        lines = narrow(*arguments).stdout.splitlines()
+        # What is to be typed next stays on one line, so that it can be copied.
+        assert max(len(line) for line in lines if "Next: " not in line) <= columns
+        assert "…" not in "".join(lines)
