@@ -34,7 +34,7 @@ def test_data_in_a_folder_here_is_no_question() -> None:
     [
         (HERE, Level.OK, "1,234 files, 5.6 GB in s3://reef/2026/, in us-east-1, like the machine", ""),
         (replace(HERE, is_complete=False), Level.OK, "at least 1,234 files, 5.6 GB", ""),
-        (replace(HERE, region=""), Level.WARNING, "in a region that AWS does not tell", "head-bucket --bucket reef"),
+        (replace(HERE, region=""), Level.WARNING, "in a region that AWS does not tell", "Allow s3:ListBucket on reef."),
         (replace(HERE, objects=0, size=0), Level.ERROR, "no images in s3://reef/2026/", "path under [data]"),
         (replace(HERE, objects=0, size=0, region="eu-west-1"), Level.ERROR, "no images in s3://reef/2026/", ""),
         (DENIED, Level.WARNING, "s3:ListBucket is missing", "Allow s3:ListBucket on reef."),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
+from deployer.aws.asking import ask
 from deployer.aws.session import Session, aws_errors
 from deployer.errors import AccessDenied, AwsError
 
@@ -78,14 +79,6 @@ def bucket_exists(session: Session, bucket: str) -> bool:
         return True
 
 
-def bucket_region(session: Session, bucket: str) -> str:
-    """Return the region the bucket lives in."""
-    with aws_errors("s3:GetBucketLocation", region=session.region):
-        place = session.client("s3").get_bucket_location(Bucket=bucket)["LocationConstraint"]
-    # The API's own history: nothing means us-east-1, "EU" is the first European region.
-    return {"": "us-east-1", "EU": "eu-west-1"}.get(place or "", place or "")
-
-
 def locate(session: Session, bucket: str, prefix: str, *, suffixes: Collection[str] = ()) -> DataLocation:
     """Return where a bucket is, and how much lies under `prefix` with one of `suffixes` (all, where none is given).
 
@@ -94,16 +87,16 @@ def locate(session: Session, bucket: str, prefix: str, *, suffixes: Collection[s
     """
     pages: list[Any] = []
     denied = ""
-    with ThreadPoolExecutor(1 + LOCATE_FOLDERS) as pool, aws_errors("s3:ListBucket", region=session.region):
-        place = pool.submit(_find_region, session, bucket)
+    with aws_errors("s3:ListBucket", region=session.region):
+        place = ask(_find_region, session, bucket)
         try:
-            pages = _first_pages(session, bucket, prefix, pool)
+            pages = _first_pages(session, bucket, prefix)
         except AccessDenied as error:
             denied = error.operation
         except AwsError as error:
             if error.code != "NoSuchBucket":
                 raise
-        region = place.result()
+        region = place.wait()
     found = [item for page in pages for item in page.get("Contents", []) if _ends_with(item["Key"], suffixes)]
     is_cut = any(page.get("IsTruncated") for page in pages) or len(pages) - 1 < len(_folders(pages))
     return DataLocation(
@@ -191,7 +184,7 @@ def _find_region(session: Session, bucket: str) -> str:
     return str(answer.get("BucketRegion", ""))
 
 
-def _first_pages(session: Session, bucket: str, prefix: str, pool: ThreadPoolExecutor) -> list[Any]:
+def _first_pages(session: Session, bucket: str, prefix: str) -> list[Any]:
     """Return the first page of a folder, then the first page of each of its folders."""
 
     def list_page(**options: str) -> Any:
@@ -199,7 +192,8 @@ def _first_pages(session: Session, bucket: str, prefix: str, pool: ThreadPoolExe
             return session.client("s3").list_objects_v2(Bucket=bucket, **options)
 
     first = list_page(Prefix=prefix, Delimiter="/")
-    return [first, *pool.map(lambda folder: list_page(Prefix=folder), _folders([first])[:LOCATE_FOLDERS])]
+    further = [ask(partial(list_page, Prefix=folder)) for folder in _folders([first])[:LOCATE_FOLDERS]]
+    return [first, *(page.wait() for page in further)]
 
 
 def _folders(pages: list[Any]) -> list[str]:

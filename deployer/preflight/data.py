@@ -73,7 +73,7 @@ def _describe(location: DataLocation) -> Finding:
         return Finding("data", Level.WARNING, message, f"Allow {location.denied} on {location.bucket}.")
     if not location.region:
         message = f"{_amount(location)} in {location.url}, {where}: their way to the machine may cost."
-        return Finding("data", Level.WARNING, message, f"Look with `aws s3api head-bucket --bucket {location.bucket}`.")
+        return Finding("data", Level.WARNING, message, f"Allow s3:ListBucket on {location.bucket}.")
     return Finding("data", Level.OK, f"{_amount(location)} in {location.url}, {where}: their way to it costs nothing")
 
 
