@@ -3,7 +3,7 @@
 Guarantees:
 1. No question waits for another: what takes AWS one answer's time alone takes no longer among many.
 2. A question that hangs holds up neither the other answers nor the end of the program.
-3. A refusal is an answer (`Unknown`); an error of ours is raised where the answer is read.
+3. A refusal is an answer; a mistake of ours is raised where the answer is read.
 """
 
 from __future__ import annotations
@@ -46,15 +46,19 @@ class Answer(Generic[Told]):
 
     def result(self) -> Told | Unknown:
         """Wait for the answer, for as long as the question may take."""
+        try:
+            return self.wait()
+        except AwsError as error:
+            return Unknown(error.message, error.operation if isinstance(error, AccessDenied) else "", error)
+
+    def wait(self) -> Told:
+        """Wait for the answer; raises AwsError where it is a refusal, or does not come in time."""
         left = self._began + self._within - time.monotonic()
         try:
             return self._future.result(timeout=max(0.0, left))
-        except AwsError as error:
-            return Unknown(error.message, error.operation if isinstance(error, AccessDenied) else "", error)
         except TimeoutError:
-            reason = f"AWS gave no answer within {self._within:g} s."
             hint = "Check the network; behind a proxy set HTTPS_PROXY. Where AWS itself is slow, try again."
-            return Unknown(reason, error=AwsError(reason, hint=hint, code="NoAnswer"))
+            raise AwsError(f"AWS gave no answer within {self._within:g} s.", hint=hint, code="NoAnswer") from None
 
     def _run(self, question: Callable[..., Told], arguments: tuple[object, ...]) -> None:
         try:
