@@ -94,6 +94,12 @@ THROTTLE_CODES = frozenset(
 )
 ACCOUNT_CODES = frozenset({"Blocked", "OptInRequired", "PendingVerification", "AccountProblem"})
 
+# What a launch alone can be refused for: its image and its disk.
+LAUNCH_HINTS = {
+    "InvalidAMIID.NotFound": "Leave ami empty to get an image of this region that fits; `deployer ami list` has them.",
+    "InvalidBlockDeviceMapping": "Set root_volume_gb = 0 in deployer.toml: the disk then fits the image.",
+}
+
 CREDENTIALS_HINT = "Run `aws configure`, or set AWS_PROFILE to a profile that works, or rehearse with `--cloud local`."
 EXPIRED_HINT = "Run `aws sso login`, or put new keys in place with `aws configure`."
 
@@ -149,7 +155,9 @@ def launch_error(code: str, message: str, *, instance_type: str, spot: bool, reg
     if code in CAPACITY_CODES:
         hint = "Try another zone (--zone) or type (--instance-type), or wait a few minutes."
         return NoCapacity(f"{instance_type} in {zone}: {said} ({code}).", hint=hint, **facts)
-    return _translate_answer({"Error": {"Code": code, "Message": said}}, "ec2:RunInstances", region)
+    refused = _translate_answer({"Error": {"Code": code, "Message": said}}, "ec2:RunInstances", region)
+    refused.hint = refused.hint or LAUNCH_HINTS.get(code, "")
+    return refused
 
 
 def full_quota_hint(code: str, region: str = "") -> str:
