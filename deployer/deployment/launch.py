@@ -209,7 +209,7 @@ class Launch:
             *([] if codes <= LASTING_CODES else [f"{waiting}."]),
             *(["Raise max_price."] if "SpotMaxPriceTooLow" in codes and config.max_price else []),
             *(["Leave --zone out."] if config.availability_zone else []),
-            *([f"Add other types, e.g. --instance-type {others[0]}."] if others else []),
+            *([f"Allow other types too: add {others[0]} to instance_type."] if others else []),
             "--on-demand buys from another stock." if config.spot else "--spot buys from another stock.",
             "`deployer check --region all` compares the regions.",
         ]
