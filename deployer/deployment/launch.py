@@ -18,6 +18,7 @@ from typing import Any
 from deployer import attempts, placement
 from deployer.attempts import Attempt
 from deployer.aws import translation
+from deployer.aws.quotas import quota_group
 from deployer.config import Config
 from deployer.deployment.reporter import Reporter, Step
 from deployer.deployment.variables import candidate_variables
@@ -202,8 +203,10 @@ class Launch:
 
     def _advice(self, wait_seconds: float) -> list[str]:
         config = self._config
-        others = [name for name in OTHER_TYPES if name not in config.instance_type]
-        codes = {error.code for _, error in self._refused.values()}
+        refused = self._refused.values()
+        codes = {error.code for _, error in refused}
+        full = {quota_group(item.instance_type) for item, error in refused if error.code in placement.VCPU_QUOTA_CODES}
+        others = [name for name in OTHER_TYPES if name not in config.instance_type and quota_group(name) not in full]
         waiting = "Try again later" if wait_seconds else "`deployer up --wait 30m` goes on trying"
         return [
             *([] if codes <= LASTING_CODES else [f"{waiting}."]),
