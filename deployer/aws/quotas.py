@@ -118,10 +118,10 @@ def other_quotas(session: Session, endpoint_instance_type: str = "") -> dict[str
     return {name: _held(quota, limit.result(), held.result()) for name, (quota, limit, held) in asked.items()}
 
 
-def find_quota(session: Session, code: str) -> Quota:
-    """Return a quota by its code alone, of whichever service has it, without its use. Raises AwsError."""
-    services = ("ec2", "vpc", "sagemaker")
-    asked = [ask(_find, session, service, code) for service in services]
+def find_quota(session: Session, code: str, service: str = "") -> Quota:
+    """Return a quota by its code, of whichever service has it, without its use. Raises AwsError."""
+    services = (service,) if service else ("ec2", "vpc", "sagemaker")
+    asked = [ask(_find, session, name, code) for name in services]
     answers = [item.result() for item in asked]
     for answer in answers:
         if isinstance(answer, Quota):
@@ -130,7 +130,7 @@ def find_quota(session: Session, code: str) -> Quota:
         if isinstance(answer, Unknown) and answer.error:
             raise answer.error
     raise AwsError(
-        f"Neither EC2, VPC nor SageMaker has a quota {code} in {session.region}.",
+        f"None of {', '.join(services)} has a quota {code} in {session.region}.",
         hint="`deployer quota` shows the codes that matter here.",
         code="NoSuchResourceException",
     )

@@ -170,7 +170,7 @@ def standing(session: Session, request_id: str) -> QuotaRequest:
     """Return where a request stands; a closed case counts as granted where the quota was raised. Raises AwsError."""
     request = quota_requests.read_request(session, request_id)
     if request.status == "CASE_CLOSED":
-        value = quotas.find_quota(session, request.code).value
+        value = quotas.find_quota(session, request.code, request.service).value
         if value is not None and value >= request.desired:
             return replace(request, status="APPROVED")
     return request

@@ -48,6 +48,7 @@ def increase(plan: Increase, *, as_json: bool) -> None:
     quota, page = plan.quota, Page()
     if plan.value is None:
         page.text(f"{quota.name} ({quota.code}) is {_amount(quota.value)} in {quota.region}: enough, nothing to do.")
+        page.note("Where AWS refuses launches all the same, name a larger total: --value N.")
         return
     page.text(f"{quota.name} ({quota.code}) in {quota.region}: {_amount(quota.value)} → {plan.value}")
 
