@@ -8,29 +8,21 @@ What an image supports stands in the end in its own description; `families` is w
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
 
+from ami.image import PYTORCH_PYTHON, VENV_PYTHON, Image
+from ami.past import PAST
 
-@dataclass(frozen=True, kw_only=True)
-class Image:
-    """One Deep Learning AMI: where its newest id is found, and what a machine made from it is like.
-
-    `ami_name` is its name in EC2 without the day of the release; `families` are instance families, "g4dn".
-    """
-
-    name: str
-    ami_name: str
-    parameter: str
-    user: str
-    python: str
-    architectures: tuple[str, ...] = ("x86_64",)
-    families: tuple[str, ...]
-    source: str
-
-    @property
-    def has_torch(self) -> bool:
-        """Whether PyTorch is on the image; where it is not, the first boot installs it."""
-        return self.python == PYTORCH_PYTHON
+__all__ = [
+    "CATALOGUE",
+    "PAST",
+    "PYTORCH_PYTHON",
+    "VENV_PYTHON",
+    "Image",
+    "UnknownImage",
+    "images_for",
+    "named",
+    "release_of",
+]
 
 
 class UnknownImage(LookupError):
@@ -59,15 +51,19 @@ def images_for(instance_type: str, architecture: str = "x86_64") -> tuple[Image,
 
 
 def named(name: str) -> Image:
-    """Return the image of this name. Raises UnknownImage."""
-    for image in CATALOGUE:
+    """Return the image of this name, also one that is past. Raises UnknownImage."""
+    for image in (*CATALOGUE, *PAST):
         if image.name == name:
             return image
     raise UnknownImage(name)
 
 
-PYTORCH_PYTHON = "/opt/pytorch/bin/python"  # release notes of the PyTorch images, 2.6 to 2.12
-VENV_PYTHON = "/opt/deployer/venv/bin/python"  # made at first boot, templates/first_boot.yaml.j2
+def release_of(ami_name: str, ami_id: str = "") -> Image | None:
+    """Return the entry of which EC2's `ami_name` is a release, or that had this id; None for any other image."""
+    known = (*CATALOGUE, *PAST)
+    by_id = (image for image in known if ami_id and ami_id in image.ids.values())
+    return next(by_id, None) or next((image for image in known if image.is_release(ami_name)), None)
+
 
 ARM64_FAMILIES = ("g5g",)
 
@@ -92,7 +88,7 @@ CATALOGUE: tuple[Image, ...] = (
         user="ubuntu",
         python=PYTORCH_PYTHON,
         families=_PYTORCH_FAMILIES,
-        source="DLAMI release notes; patched until 2027-01-21 (AWS framework support policy, 2026-11-20)",
+        source="DLAMI release notes; AWS framework support policy, 2026-11-20",
     ),
     Image(
         name="pytorch-2.9-ubuntu-24.04",
@@ -101,7 +97,8 @@ CATALOGUE: tuple[Image, ...] = (
         user="ubuntu",
         python=PYTORCH_PYTHON,
         families=_PYTORCH_FAMILIES,
-        source="DLAMI release notes, 2026-03; patches ended 2026-10-15",
+        driver="580.126.09",
+        source="DLAMI release notes, 2026-03",
     ),
     Image(
         name="pytorch-2.8-ubuntu-24.04",
@@ -110,7 +107,7 @@ CATALOGUE: tuple[Image, ...] = (
         user="ubuntu",
         python=PYTORCH_PYTHON,
         families=_PYTORCH_FAMILIES,
-        source="DLAMI release notes, 2026; patches ended 2026-08-06",
+        source="working public code, 2026-11-20",
     ),
     Image(
         name="base-ubuntu-24.04",
@@ -119,7 +116,7 @@ CATALOGUE: tuple[Image, ...] = (
         user="ubuntu",
         python=VENV_PYTHON,
         families=_BASE_FAMILIES,
-        source="DLAMI release notes, 2026-07-17; the system is patched until 2029-04-30",
+        source="its own description; DLAMI release notes, 2026-07-17",
     ),
     Image(
         name="base-ubuntu-22.04",
@@ -128,7 +125,7 @@ CATALOGUE: tuple[Image, ...] = (
         user="ubuntu",
         python=VENV_PYTHON,
         families=_BASE_FAMILIES,
-        source="DLAMI release notes, 2026; the system is patched until 2027-04-30",
+        source="its own description, 2026-11-20",
     ),
     Image(
         name="pytorch-2.12-amazon-linux-2023",
@@ -158,6 +155,6 @@ CATALOGUE: tuple[Image, ...] = (
         python=PYTORCH_PYTHON,
         architectures=("arm64",),
         families=ARM64_FAMILIES,
-        source="public code that launches g5g from it, 2026-11-20; patches ended 2026-04-23",
+        source="public code that launches g5g from it, 2026-11-20",
     ),
 )

@@ -7,17 +7,17 @@ from importlib import resources
 
 from jinja2 import Environment, StrictUndefined
 
-from ami.catalogue import Image
+from ami.image import VENV_PYTHON
 
 # Their wheels carry the CUDA runtime: of the image they need the driver only.
 PACKAGES = ("torch", "torchvision")
 
 
-def render(*, max_hours: float, image: Image | None = None) -> str:
+def render(*, max_hours: float, python: str = "") -> str:
     """Return the user data of an instance that ends itself `max_hours` after its first boot.
 
-    On an image without PyTorch a virtual environment with torch and torchvision is made as well; None stands for a
-    user's own AMI, on which nothing is installed. Nothing in it is secret: every process on the instance can read it.
+    Where `python` is VENV_PYTHON, the image has no PyTorch, and an environment with torch and torchvision is made as
+    well; with any other, nothing is installed. Nothing in it is secret: every process on the instance can read it.
     """
     seconds = math.ceil(max_hours * 3600)
     if seconds <= 0:
@@ -28,6 +28,6 @@ def render(*, max_hours: float, image: Image | None = None) -> str:
     return environment.from_string(template).render(
         seconds=seconds,
         minutes=math.ceil(seconds / 60),
-        venv=image.python.removesuffix("/bin/python") if image and not image.has_torch else "",
+        venv=python.removesuffix("/bin/python") if python == VENV_PYTHON else "",
         packages=" ".join(PACKAGES),
     )

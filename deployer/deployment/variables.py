@@ -5,11 +5,10 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from ami import catalogue, first_boot
+from ami import first_boot
 from deployer import cost, placement
 from deployer.aws import address, iam, s3
 from deployer.aws.cloud9 import Cloud9Access
-from deployer.aws.images import MachineImage
 from deployer.aws.session import Session
 from deployer.config import Config
 from deployer.deployment import record as records
@@ -59,7 +58,7 @@ def candidate_variables(config: Config, candidate: Candidate) -> dict[str, Any]:
         "availability_zone": candidate.availability_zone,
         "ami_id": candidate.image.ami_id,
         "root_volume_gb": placement.root_volume_gb(config, candidate.image),
-        "user_data": first_boot.render(max_hours=config.max_hours, image=_catalogued(candidate.image)),
+        "user_data": first_boot.render(max_hours=config.max_hours, python=candidate.image.python),
     }
 
 
@@ -82,10 +81,6 @@ def price(config: Config, candidate: Candidate, *, has_cloud9: bool = False) -> 
 def _block(cidr: str) -> str:
     """Return a block as AWS writes it, without the bits of a host: 203.0.113.7/24 is 203.0.113.0/24."""
     return str(ipaddress.ip_network(cidr, strict=False)) if cidr else ""
-
-
-def _catalogued(image: MachineImage) -> catalogue.Image | None:
-    return catalogue.named(image.catalogue_name) if image.catalogue_name else None
 
 
 def _cloud9(facts: Facts, session: Session, known: tuple[str, ...]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from deployer.preflight.account import check_credentials, check_region
 from deployer.preflight.cloud9 import check_cloud9
 from deployer.preflight.data import check_data
 from deployer.preflight.findings import Finding, Level, can_launch
-from deployer.preflight.image import check_image
+from deployer.preflight.image import check_configured_image, check_image
 from deployer.preflight.machine import check_instance_type, check_offering
 from deployer.preflight.price import check_price
 from deployer.preflight.quota import check_other_quotas, check_quota
@@ -67,9 +67,9 @@ def _check_surroundings(facts: Facts) -> list[Finding]:
 
 def _check_candidate(facts: Facts, name: str) -> list[Finding]:
     found = check_instance_type(facts, name)
-    # Nothing more can be said of a type that does not exist or is not wanted.
+    # Nothing more can be said of a type that does not exist or is not wanted, but of the image that was to drive it.
     if not can_launch(found):
-        return found
+        return found + check_configured_image(facts, name)
     return (
         found
         + check_offering(facts, name)

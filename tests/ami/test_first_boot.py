@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ami import catalogue, first_boot
+from ami import bake, catalogue, first_boot
 
 
 @pytest.fixture
@@ -25,7 +25,9 @@ class Host:
         self.deadline_file = root / "deployer-deadline"
         self.calls = root / "systemctl.log"
         self.programs = root / "bin"
+        self.kept = root / "kept"
         self.units.mkdir()
+        self.kept.mkdir()
         self.programs.mkdir()
         # A stand-in, because the real one would power off the machine that runs the tests.
         systemctl = self.programs / "systemctl"
@@ -37,6 +39,7 @@ class Host:
             *shell, script = command
             script = script.replace("/etc/systemd/system", str(self.units))
             script = script.replace("/var/lib/cloud/instance", str(self.deadline_file.parent))
+            script = script.replace("/var/lib/deployer", str(self.kept))
             path = f"{self.programs}:{os.environ['PATH']}"
             subprocess.run([*shell, script], check=True, env={"PATH": path})
 
@@ -88,6 +91,17 @@ def test_reboot_does_not_move_the_deadline(host: Host) -> None:
     assert "OnCalendar=@1800000000\n" in (host.units / "deployer-deadline.timer").read_text()
 
 
+def test_baked_machine_keeps_its_deadline_and_no_other_machine_does(host: Host) -> None:
+    """Baking empties cloud-init's folder; what it keeps of the deadline lies beside, under the machine's own name."""
+    name = host.deadline_file.parent.name
+    (host.kept / f"deadline-{name}").write_text("1800000000\n")
+    (host.kept / "deadline-i-another").write_text("1700000000\n")
+
+    host.boot(first_boot.render(max_hours=2))
+
+    assert host.deadline_file.read_text() == "1800000000\n"
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_first_boot_writes_units_that_systemd_accepts(host: Host) -> None:
     host.boot(first_boot.render(max_hours=2))
@@ -99,7 +113,7 @@ def test_first_boot_writes_units_that_systemd_accepts(host: Host) -> None:
 
 
 def test_render_installs_pytorch_on_a_base_image() -> None:
-    document = parse(first_boot.render(max_hours=8, image=catalogue.named("base-ubuntu-24.04")))
+    document = parse(first_boot.render(max_hours=8, python=catalogue.named("base-ubuntu-24.04").python))
 
     assert document["packages"] == ["python3-venv"]
     assert document["runcmd"] == [
@@ -108,9 +122,9 @@ def test_render_installs_pytorch_on_a_base_image() -> None:
     ]
 
 
-@pytest.mark.parametrize("image", [None, catalogue.named("pytorch-2.10-ubuntu-24.04")], ids=["own", "pytorch"])
-def test_render_installs_nothing_where_pytorch_is_or_the_image_is_the_users(image: catalogue.Image | None) -> None:
-    document = parse(first_boot.render(max_hours=8, image=image))
+@pytest.mark.parametrize("python", ["", catalogue.named("pytorch-2.10-ubuntu-24.04").python, bake.PYTHON])
+def test_render_installs_nothing_where_pytorch_is_or_the_image_is_the_users(python: str) -> None:
+    document = parse(first_boot.render(max_hours=8, python=python))
 
     assert sorted(document) == ["bootcmd", "power_state"]
 
@@ -118,4 +132,4 @@ def test_render_installs_nothing_where_pytorch_is_or_the_image_is_the_users(imag
 @pytest.mark.parametrize("image", catalogue.CATALOGUE, ids=lambda image: image.name)
 def test_render_stays_within_what_aws_takes(image: catalogue.Image) -> None:
     """RunInstances refuses user data of more than 16 KB."""
-    assert len(first_boot.render(max_hours=720, image=image).encode()) < 16384
+    assert len(first_boot.render(max_hours=720, python=image.python).encode()) < 16384
