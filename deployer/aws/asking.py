@@ -20,7 +20,7 @@ from deployer.errors import AccessDenied, AwsError
 T = TypeVar("T")
 Told = TypeVar("Told", covariant=True)
 
-# Five tries with botocore's back-off are over in less, unless each of them hangs.
+# All tries of a call with botocore's back-off are over in less, unless they hang.
 DEADLINE_SECONDS = 20.0
 
 
