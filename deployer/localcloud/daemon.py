@@ -226,6 +226,8 @@ def _process_environment(environment: Mapping[str, str]) -> dict[str, str]:
     foreign = ("AWS_", "DEPLOYER_", "MOTO_", "TF_", "BOTO_", "INITIAL_NO_AUTH")
     kept = {name: value for name, value in environment.items() if not name.startswith(foreign)}
     settings = {
+        # moto looks each key up in every partition's IAM, and the first look builds seven of them, in a second.
+        "MOTO_ACCOUNT_ID": "123456789012",
         "MOTO_DISABLE_GLOBAL_CORS": "true",
         "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
         "MOTO_ENABLE_AMI_VALIDATION": "true",

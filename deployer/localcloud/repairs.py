@@ -5,9 +5,13 @@ What the AWS provider writes it reads back, and what comes back different is dri
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+from moto import backends
+from moto.core import responses
 from moto.core.responses import ActionResult
+from moto.core.utils import method_names_from_class
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES, InstanceType
 from moto.ec2.models.instances import InstanceBackend
@@ -31,6 +35,7 @@ def install() -> None:
     _list_types_by_page()
     _forget_tags_of_the_deleted()
     _find_endpoints_by_id()
+    _look_up_once()
 
 
 def _keep_disk_throughput() -> None:
@@ -152,3 +157,11 @@ def _find_endpoints_by_id() -> None:
     def get_filter_value(original: Any, self: Any, filter_name: str, method_name: str | None = None) -> Any:
         known = {"vpc-endpoint-id": self.id, "vpc-endpoint-state": self.state}
         return known[filter_name] if filter_name in known else original(self, filter_name, method_name)
+
+
+def _look_up_once() -> None:
+    # For each request moto lists its own folder from the disk, under a lock, and all methods of a class. With a
+    # hundred calls at once that is most of what each of them waits for.
+    services = frozenset(backends.list_of_moto_modules())
+    vars(backends)["list_of_moto_modules"] = lambda: services
+    vars(responses)["method_names_from_class"] = cache(lambda owner: frozenset(method_names_from_class(owner)))
