@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ami import catalogue
-from deployer import attempts
+from deployer import attempts, dataset
 from deployer.attempts import Attempt
-from deployer.aws import cloud9, ec2, images, own_images, prices, quotas, s3, spot
+from deployer.aws import cloud9, ec2, images, own_images, prices, quotas, spot
 from deployer.aws.asking import DEADLINE_SECONDS, Answer, Unknown, ask, first_known
 from deployer.aws.cloud9 import Cloud9Access
 from deployer.aws.ec2 import Instance, InstanceType, Zone
@@ -24,7 +24,6 @@ from deployer.aws.regions import home_region, known_regions
 from deployer.aws.s3 import DataLocation
 from deployer.aws.session import Identity, Session
 from deployer.config import Config
-from deployer.dataset.folder import IMAGE_SUFFIXES, TABLE_SUFFIXES
 from deployer.errors import NoCredentials
 
 __all__ = ["ALL_REGIONS", "NOT_ASKED", "Facts", "Unknown", "gather", "gather_regions"]
@@ -125,7 +124,7 @@ class _Everywhere:
         self._identity = [ask(session.identity) for session in sessions]
         self._regions = [ask(ec2.regions, session) for session in sessions]
         self._prices = prices.Asked(sessions[0], config.instance_type, regions)
-        self._data = ask(_locate, sessions[0], *config.data_bucket) if config.data_bucket else None
+        self._data = ask(dataset.locate, sessions[0], config) if config.data_bucket else None
         self._attempts = attempts.recent(config)
 
     def facts(self, config: Config) -> Facts:
@@ -251,10 +250,6 @@ def _architectures(instance_type: str) -> tuple[str, ...]:
 
 def _resolve_image(session: Session, ami: str, candidates: tuple[catalogue.Image, ...]) -> MachineImage:
     return images.resolve_named(session, ami) if ami else images.resolve(session, candidates)
-
-
-def _locate(session: Session, bucket: str, prefix: str) -> DataLocation:
-    return s3.locate(session, bucket, prefix, suffixes=IMAGE_SUFFIXES | TABLE_SUFFIXES)
 
 
 def _gather_home(session: Session, config: Config) -> Facts:
