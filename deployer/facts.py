@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from ami import catalogue
 from deployer import attempts, dataset
@@ -61,7 +60,7 @@ class Facts:
     cloud9: Cloud9Access | Unknown = NOT_ASKED
     data: DataLocation | Unknown = NOT_ASKED
     attempts: tuple[Attempt, ...] = ()
-    # How long this region took to answer the first call: how far it is from here, where nothing better is known.
+    # How long this region's quickest answer took: how far it is from here, where nothing better is known.
     seconds_away: float | None = None
 
     @property
@@ -144,6 +143,7 @@ class _Region:
 
     def __init__(self, session: Session, config: Config) -> None:
         names = config.instance_type
+        self._session = session
         self._config = config
         self._images = _Images(session, config)
         by_codes = {quotas.quota_codes(name, config.spot): name for name in names}
@@ -181,7 +181,7 @@ class _Region:
             spot_scores=self._spot_scores.result(),
             other_quotas={} if isinstance(others, Unknown) else others,
             cloud9=self._cloud9.result() if self._cloud9 else NOT_ASKED,
-            seconds_away=self._seconds_away(),
+            seconds_away=self._session.quickest_seconds,
         )
 
     def _quotas(self, running: list[Instance] | Unknown) -> dict[str, Quota]:
@@ -195,12 +195,6 @@ class _Region:
                 limit = Quota(code="", name=title, region=self._config.region, reason=limit.reason)
             found[name] = quotas.with_usage(limit, running, reservations, requests)
         return found
-
-    def _seconds_away(self) -> float | None:
-        """Return the time of the quickest answer: each had the same way, and the others waited for something else."""
-        answers: tuple[Answer[Any], ...] = (self._zones, self._offerings, self._spot_prices, self._spot_scores)
-        times = [item.seconds for item in answers if item.seconds and not isinstance(item.result(), Unknown)]
-        return min(times, default=None)
 
 
 class _Images:

@@ -34,10 +34,9 @@ class Unknown:
 
 
 class Answer(Generic[Told]):
-    """What comes of one question; `seconds` is how long it took, None while there is no answer."""
+    """What comes of one question."""
 
     def __init__(self, question: Callable[..., Told], *arguments: object, within_seconds: float) -> None:
-        self.seconds: float | None = None
         self._within = within_seconds
         self._began = time.monotonic()
         self._future: Future[Told] = Future()
@@ -62,13 +61,9 @@ class Answer(Generic[Told]):
 
     def _run(self, question: Callable[..., Told], arguments: tuple[object, ...]) -> None:
         try:
-            answer = question(*arguments)
+            self._future.set_result(question(*arguments))
         except BaseException as error:
-            self.seconds = time.monotonic() - self._began
             self._future.set_exception(error)
-        else:
-            self.seconds = time.monotonic() - self._began
-            self._future.set_result(answer)
 
 
 def ask(question: Callable[..., T], *arguments: object, within_seconds: float = DEADLINE_SECONDS) -> Answer[T]:

@@ -49,6 +49,16 @@ def test_session_elsewhere_is_the_same_caller_in_another_region(session: Session
     assert other.identity() is session.identity()
 
 
+def test_session_times_the_quickest_answer_of_each_region(session: Session) -> None:
+    before = session.quickest_seconds
+    ask(session)
+
+    assert before is None
+    assert session.quickest_seconds is not None
+    assert 0 < session.quickest_seconds < 30
+    assert session.elsewhere("eu-west-1").quickest_seconds is None
+
+
 @pytest.mark.parametrize(("variable", "attempts"), [(None, 5), ("2", 2)])
 def test_session_tries_often_unless_told_otherwise(
     monkeypatch: pytest.MonkeyPatch, variable: str | None, attempts: int

@@ -18,7 +18,6 @@ def test_questions_do_not_wait_for_each_other() -> None:
     answers = [ask(everybody.wait) for _ in range(100)]
 
     assert sorted(answer.result() for answer in answers) == list(range(100))  # type: ignore[type-var]
-    assert all(answer.seconds is not None for answer in answers)
 
 
 @pytest.mark.parametrize(
