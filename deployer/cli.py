@@ -15,6 +15,7 @@ import click
 
 from deployer import __version__
 from deployer.commands import (
+    ami,
     cancel,
     check,
     down,
@@ -80,7 +81,7 @@ def cli(context: click.Context, file: Path | None, cloud: str | None, name: str 
     context.obj = Context(file=file, flags={"cloud": cloud, "name": name, "region": region})
 
 
-for command in (init, check, up, train, status, logs, fetch, cancel, ssh, ssh_config, down, quota, local):
+for command in (init, check, up, train, status, logs, fetch, cancel, ssh, ssh_config, down, quota, ami, local):
     cli.add_command(command)
 
 

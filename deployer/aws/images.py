@@ -268,7 +268,8 @@ def _either(names: Iterable[str]) -> str:
 
 def _search(session: Session, filters: list[dict[str, Any]]) -> list[str]:
     """Return the names of Amazon's images and the account's own that a filter lets through."""
-    return [item.get("Name", "") for item in _describe(session, Owners=list(OWNERS), Filters=filters).values()]
+    found = _describe(session, Owners=list(OWNERS), Filters=filters, IncludeDeprecated=True)
+    return [item.get("Name", "") for item in found.values()]
 
 
 def _created(item: dict[str, Any]) -> str:

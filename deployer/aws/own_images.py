@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.aws.images import PARENT_TAG, PROJECT_TAG, PYTHON_TAG, USER_TAG, MachineImage, machine_image
+from deployer.aws.images import PARENT_TAG, PROJECT_TAG, PYTHON_TAG, USER_TAG, MachineImage, machine_image, resolve_id
 from deployer.aws.session import Session, aws_errors
 
 # The right to change and to remove hangs on it: docs/aws/least-privilege-policy.json.
@@ -49,6 +49,13 @@ def baked(session: Session, project: str) -> list[BakedImage]:
 def newest_usable(session: Session, project: str) -> MachineImage | None:
     """Return the newest image that was baked for a project folder and can be launched; None where there is none."""
     return next((item.image for item in baked(session, project) if item.state == "available"), None)
+
+
+def image_of(session: Session, instance_id: str) -> MachineImage:
+    """Return the image that an instance was launched from. Raises AwsError where it is gone."""
+    with aws_errors("ec2:DescribeInstances", region=session.region):
+        answer = session.client("ec2").describe_instances(InstanceIds=[instance_id])
+    return resolve_id(session, answer["Reservations"][0]["Instances"][0]["ImageId"])
 
 
 def create(

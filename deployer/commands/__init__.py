@@ -1,5 +1,6 @@
 """One file per verb: parse, call, render. What costs time to import is imported inside the command."""
 
+from deployer.commands.ami import ami
 from deployer.commands.cancel import cancel
 from deployer.commands.check import check
 from deployer.commands.down import down
@@ -15,6 +16,7 @@ from deployer.commands.train import train
 from deployer.commands.up import up
 
 __all__ = [
+    "ami",
     "cancel",
     "check",
     "down",

@@ -61,6 +61,13 @@ def write_known_hosts(path: Path, keys: Mapping[str, Iterable[str]]) -> None:
     write_atomically(path, "".join(line + "\n" for line in kept + added))
 
 
+def forget(path: Path, alias: str) -> None:
+    """Take the keys of a host out of `path`: it is expected to show others."""
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        write_atomically(path, "".join(f"{line}\n" for line in lines if line.split()[:1] != [alias]))
+
+
 def _last_block(lines: list[str], name: str) -> list[str]:
     begin, end = f"-----BEGIN SSH HOST KEY {name}-----", f"-----END SSH HOST KEY {name}-----"
     block: list[str] = []
