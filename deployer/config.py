@@ -92,7 +92,9 @@ class Config:
     nodes: int = _key(1, "number of instances", allowed.between(1, 16))
     spot: bool = _key(False, "buy spare capacity: cheaper, may be taken back with two minutes' notice")
     max_price: float = _key(0.0, "USD per hour that one instance may cost at most; 0: any", allowed.between(0, 1000))
-    ami: str = _key("", "an ami-… id, or a name from the image catalogue; empty: what fits the instance type")
+    ami: str = _key(
+        "", "an ami-… id, a name or a pattern of names (`deployer ami list`); empty: what fits the instance type"
+    )
     root_volume_gb: int = _key(
         0, "size of the root disk in GiB; 0: what the image needs and 40 more", allowed.between(0, 16384)
     )

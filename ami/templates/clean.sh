@@ -30,7 +30,7 @@ sudo rm -f /etc/systemd/system/deployer-deadline.timer /etc/systemd/system/deplo
   /etc/systemd/system/timers.target.wants/deployer-deadline.timer \
   /var/lib/systemd/timers/stamp-deployer-deadline.timer
 
-sudo sh -c 'rm -rf /opt/dlami/nvme/* /tmp/* /var/tmp/* /root/.bash_history /root/.cache /root/.ssh/authorized_keys'
+sudo sh -c 'rm -rf /opt/dlami/nvme/* /tmp/* /var/tmp/* ~root/.bash_history ~root/.cache ~root/.ssh/authorized_keys'
 sudo sh -c 'find /home -maxdepth 2 -name .bash_history -delete'
 sudo sh -c 'rm -rf /var/log/journal/* /var/log/amazon/*; find /var/log -type f -exec truncate -s 0 {} +'
 # The next boot is a first one: cloud-init asks AWS again for the key that may log in, and makes new host keys.

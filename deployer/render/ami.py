@@ -95,8 +95,11 @@ def pruned(gone: Pruned, *, as_json: bool) -> None:
     """Print what was freed."""
     size = sum(item.size_gb for item in gone.snapshots)
     if as_json:
-        images, snapshots = [item.image.ami_id for item in gone.images], [item.id for item in gone.snapshots]
-        print_json({"images": images, "snapshots": snapshots, "freed_gb": size})
+        ids = {
+            "images": [item.image.ami_id for item in gone.images],
+            "snapshots": [item.id for item in gone.snapshots],
+        }
+        print_json(ids | {"freed_gb": size})
         return
     if not gone.images and not gone.snapshots:
         stdout().print("There was nothing to remove.")
