@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from ami import catalogue
 from deployer import attempts, dataset
 from deployer.attempts import Attempt
-from deployer.aws import cloud9, ec2, images, own_images, prices, quotas, spot
+from deployer.aws import claims, cloud9, ec2, images, own_images, prices, quotas, spot
 from deployer.aws.asking import DEADLINE_SECONDS, Answer, Unknown, ask, first_known
 from deployer.aws.cloud9 import Cloud9Access
 from deployer.aws.ec2 import Instance, InstanceType, Zone
@@ -159,8 +159,8 @@ class _Region:
         self._spot_prices = ask(prices.spot_prices, session, names)
         self._spot_scores = ask(spot.placement_scores, session, names, config.nodes)
         # Each counts against the quota of its own kind only.
-        self._reservations = None if config.spot else ask(ec2.capacity_reservations, session)
-        self._requests = ask(ec2.spot_requests, session) if config.spot else None
+        self._reservations = None if config.spot else ask(claims.capacity_reservations, session)
+        self._requests = ask(claims.spot_requests, session) if config.spot else None
         self._cloud9 = ask(cloud9.access, session) if config.cloud9 else None
 
     def facts(self, everywhere: _Everywhere) -> Facts:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from deployer.aws.asking import Answer, Unknown, ask
-from deployer.aws.ec2 import DEPLOYMENT_TAG, CapacityReservation, Instance, SpotRequest
+from deployer.aws.claims import CapacityReservation, SpotRequest
+from deployer.aws.ec2 import DEPLOYMENT_TAG, Instance
 from deployer.aws.hardware import hardware_table
 from deployer.aws.quota_groups import P5_SPOT_LEGACY_NAME, P_SPOT_NAMES, quota_codes, quota_group, quota_name
 from deployer.aws.session import Session, aws_errors

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from deployer.aws import ec2, quota_requests, quotas
+from deployer.aws import claims, ec2, quota_requests, quotas
 from deployer.aws.asking import Unknown, ask
 from deployer.aws.ec2 import Instance, InstanceType
 from deployer.aws.quota_requests import QuotaRequest
@@ -90,8 +90,8 @@ def overview(config: Config, session: Session) -> Overview:
         if quotas.quota_codes(name, spot)
     }
     limits = {key: ask(quotas.read_limit, session, name, key[1]) for key, name in by_codes.items()}
-    instances, reserved = ask(ec2.instances, session), ask(ec2.capacity_reservations, session)
-    spot_requests = ask(ec2.spot_requests, session)
+    instances, reserved = ask(ec2.instances, session), ask(claims.capacity_reservations, session)
+    spot_requests = ask(claims.spot_requests, session)
     others = ask(quotas.other_quotas, session, config.endpoint.instance_type)
     types, requests = ask(ec2.instance_types, session, names), ask(quota_requests.list_requests, session)
     known, history = types.result(), requests.result()

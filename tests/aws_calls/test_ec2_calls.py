@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from deployer.aws import ec2
-from deployer.aws.ec2 import CapacityReservation, Resource, SpotRequest, Zone
+from deployer.aws import claims, ec2
+from deployer.aws.claims import CapacityReservation, SpotRequest
+from deployer.aws.ec2 import Resource, Zone
 from deployer.aws.session import Session
 from deployer.errors import AccessDenied
 
@@ -139,7 +140,7 @@ def test_capacity_reservations_tell_what_is_unused(session: Session, ec2_client:
     first, second = (item["CapacityReservationId"] for item in made)
     ec2_client.cancel_capacity_reservation(CapacityReservationId=second)
 
-    found = ec2.capacity_reservations(session)
+    found = claims.capacity_reservations(session)
 
     ec2_client.cancel_capacity_reservation(CapacityReservationId=first)
     assert found == (
@@ -153,7 +154,7 @@ def test_capacity_reservations_leave_out_blocks_which_have_quotas_of_their_own(s
         answer = {"CapacityReservations": [item | {"ReservationType": "capacity-block"}]}
         stub.add_response("describe_capacity_reservations", answer)
 
-        assert ec2.capacity_reservations(session) == ()
+        assert claims.capacity_reservations(session) == ()
 
 
 def test_spot_requests_tell_those_that_wait_from_those_that_have_a_machine(session: Session) -> None:
@@ -165,7 +166,7 @@ def test_spot_requests_tell_those_that_wait_from_those_that_have_a_machine(sessi
     with Stubber(session.client("ec2")) as stub:
         stub.add_response("describe_spot_instance_requests", {"SpotInstanceRequests": answer})
 
-        found = ec2.spot_requests(session)
+        found = claims.spot_requests(session)
 
     assert found == (
         SpotRequest(id="sir-1", instance_type="g4dn.xlarge", state="open"),
@@ -176,7 +177,7 @@ def test_spot_requests_tell_those_that_wait_from_those_that_have_a_machine(sessi
 def test_spot_requests_have_the_machines_that_were_bought(session: Session, launch: Launch) -> None:
     machine = launch(InstanceMarketOptions={"MarketType": "spot"})
 
-    assert machine in [item.instance_id for item in ec2.spot_requests(session)]
+    assert machine in [item.instance_id for item in claims.spot_requests(session)]
 
 
 def test_console_output_comes_decoded(session: Session, launch: Launch) -> None:

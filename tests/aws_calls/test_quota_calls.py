@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 
 from deployer.aws import ec2, quotas
 from deployer.aws.asking import Unknown
-from deployer.aws.ec2 import CapacityReservation, SpotRequest
+from deployer.aws.claims import CapacityReservation, SpotRequest
 from deployer.aws.quotas import Quota
 from deployer.aws.session import Session
 from deployer.errors import AwsError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -10,11 +11,26 @@ from typing import Any
 
 from ami import catalogue
 from aws_contract.stand_in import Answers, Refusal
-from deployer.aws import cloud9, ec2, existence, iam, images, prices, quota_requests, quotas, removal, s3, spot
+from deployer.aws import (
+    claims,
+    cloud9,
+    ec2,
+    existence,
+    iam,
+    images,
+    own_images,
+    prices,
+    quota_requests,
+    quotas,
+    removal,
+    s3,
+    spot,
+)
 from deployer.aws.ec2 import Resource
 from deployer.aws.quotas import Quota
 from deployer.aws.removal import Owned
 from deployer.aws.session import Session
+from deployer.errors import AwsError
 from deployer.remote.agents.fetch_data.store import MANIFEST_VERSION, Store
 
 QUOTA = Quota(code="L-DB2E81BA", name="Running On-Demand G and VT instances", region="us-east-1", service="ec2")
@@ -25,6 +41,7 @@ PRODUCT = {
         "OnDemand": {"1": {"priceDimensions": {"1": {"unit": "Hrs", "pricePerUnit": {"USD": "0.526"}}}}},
     },
 }
+ONE_IMAGE = {"DescribeImages": {"Images": [{"ImageId": "ami-1", "State": "available"}]}}
 REMOVAL_ORDER = tuple(removal._DELETIONS)
 
 
@@ -38,6 +55,12 @@ class Case:
 
 def _owned(kind: str) -> Owned:
     return Owned(kind=kind, id=f"{kind}-1")
+
+
+def _refused(call: Callable[[], object]) -> None:
+    """Make a call that ends with one of our errors, having asked all there is to ask."""
+    with contextlib.suppress(AwsError):
+        call()
 
 
 def _remove(session: Session) -> None:
@@ -62,14 +85,20 @@ CASES: Mapping[str, Case] = {
     "ec2.instance_types": Case(lambda aws: ec2.instance_types(aws, ["g5.xlarge"])),
     "ec2.offerings": Case(lambda aws: ec2.offerings(aws, ["g5.xlarge"])),
     "ec2.instances": Case(lambda aws: ec2.instances(aws, "demo")),
-    "ec2.capacity_reservations": Case(lambda aws: ec2.capacity_reservations(aws)),
-    "ec2.spot_requests": Case(lambda aws: ec2.spot_requests(aws)),
+    "claims.capacity_reservations": Case(lambda aws: claims.capacity_reservations(aws)),
+    "claims.spot_requests": Case(lambda aws: claims.spot_requests(aws)),
     "ec2.console_output": Case(lambda aws: ec2.console_output(aws, "i-1")),
     "ec2.tagged": Case(lambda aws: ec2.tagged(aws, "demo")),
     "ec2.key_pairs": Case(lambda aws: ec2.key_pairs(aws, "demo")),
     "existence.existing": Case(_exists),
     "iam.role_exists": Case(lambda aws: iam.role_exists(aws, "demo")),
     "iam.instance_profile_exists": Case(lambda aws: iam.instance_profile_exists(aws, "demo")),
+    "images.newest": Case(lambda aws: images.newest(aws, [IMAGE]), ONE_IMAGE),
+    "images.resolve_named": Case(
+        lambda aws: _refused(lambda: images.resolve_named(aws, "Deep*")),
+        # Nobody has that name, so that its like are looked for.
+        {"DescribeImages": {"Images": []}},
+    ),
     "images.resolve": Case(
         lambda aws: images.resolve(aws, [IMAGE]),
         # Gone from SSM, so that EC2 is asked by name too.
@@ -78,10 +107,24 @@ CASES: Mapping[str, Case] = {
             "DescribeImages": {"Images": [{"Name": f"{IMAGE.ami_name} 20261101", "State": "available"}]},
         },
     ),
-    "images.resolve_id": Case(
-        lambda aws: images.resolve_id(aws, "ami-1"),
-        {"DescribeImages": {"Images": [{"ImageId": "ami-1", "State": "available"}]}},
+    "images.resolve_id": Case(lambda aws: images.resolve_id(aws, "ami-1"), ONE_IMAGE),
+    "own_images.baked": Case(lambda aws: own_images.baked(aws, "1")),
+    "own_images.create": Case(
+        lambda aws: own_images.create(
+            aws,
+            "i-1",
+            name="demo",
+            project="demo",
+            deployment="demo",
+            parent=images.resolve_id(aws, "ami-1"),
+            python="",
+        ),
+        ONE_IMAGE,
     ),
+    "own_images.delete_snapshot": Case(lambda aws: own_images.delete_snapshot(aws, "snap-1")),
+    "own_images.deregister": Case(lambda aws: own_images.deregister(aws, "ami-1")),
+    "own_images.newest_usable": Case(lambda aws: own_images.newest_usable(aws, "1")),
+    "own_images.snapshots": Case(lambda aws: own_images.snapshots(aws, "1")),
     "prices.on_demand_prices": Case(
         lambda aws: prices.on_demand_prices(aws, ["g5.xlarge"]),
         {"GetProducts": {"PriceList": [json.dumps(PRODUCT)]}},
@@ -120,7 +163,6 @@ CASES: Mapping[str, Case] = {
         },
     ),
     "s3.bucket_exists": Case(lambda aws: s3.bucket_exists(aws, "demo")),
-    "s3.bucket_region": Case(lambda aws: s3.bucket_region(aws, "demo")),
     "s3.locate": Case(lambda aws: s3.locate(aws, "demo", "reef/")),
     "s3.list_objects": Case(lambda aws: s3.list_objects(aws, "demo", "data/")),
     "s3.get_bytes": Case(lambda aws: s3.get_bytes(aws, "demo", "data/manifest.json")),
