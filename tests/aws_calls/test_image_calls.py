@@ -113,3 +113,37 @@ def test_resolve_id_of_no_image_is_a_plain_no(session: Session, ami_id: str) -> 
 )
 def test_supported_families_reads_what_the_image_says_of_itself(description: str, families: set[str] | None) -> None:
     assert images.supported_families(description) == families
+
+
+@pytest.mark.parametrize(
+    ("text", "catalogue_name"),
+    [
+        ("pytorch-2.9-ubuntu-24.04", "pytorch-2.9-ubuntu-24.04"),
+        ("base-ubuntu-18.04", "base-ubuntu-18.04"),
+        ("Deep Learning Base AMI (Ubuntu 18.04) Version 31.0", "base-ubuntu-18.04"),
+        ("Deep Learning OSS Nvidia Driver AMI GPU PyTorch 2.1? (Ubuntu 24.04) *", "pytorch-2.10-ubuntu-24.04"),
+        ("ami-063f381b07ea97834", "base-ubuntu-18.04"),
+    ],
+)
+def test_resolve_named_takes_names_patterns_and_ids(session: Session, text: str, catalogue_name: str) -> None:
+    assert images.resolve_named(session, text).catalogue_name == catalogue_name
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("pytorch-2.10", '"pytorch-2.10-ubuntu-24.04"'),
+        ("Deep Learning Base AMI (Ubuntu 18.04) Version 30.0", '"Deep Learning Base AMI (Ubuntu 18.04) Version 31.0"'),
+    ],
+)
+def test_resolve_named_says_which_image_may_be_meant(session: Session, text: str, meant: str) -> None:
+    with pytest.raises(AwsError) as raised:
+        images.resolve_named(session, text)
+
+    assert raised.value.code in images.NOT_FOUND_CODES
+    assert meant in raised.value.hint
+
+
+def test_resolve_id_says_in_which_region_an_id_is(cloud: object) -> None:
+    with pytest.raises(AwsError, match="Version 31.0' in us-east-1"):
+        images.resolve_id(Session("eu-west-1"), "ami-063f381b07ea97834")

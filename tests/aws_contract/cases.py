@@ -108,6 +108,10 @@ CASES: Mapping[str, Case] = {
         },
     ),
     "images.resolve_id": Case(lambda aws: images.resolve_id(aws, "ami-1"), ONE_IMAGE),
+    "own_images.image_of": Case(
+        lambda aws: own_images.image_of(aws, "i-1"),
+        {"DescribeInstances": {"Reservations": [{"Instances": [{"ImageId": "ami-1"}]}]}} | ONE_IMAGE,
+    ),
     "own_images.baked": Case(lambda aws: own_images.baked(aws, "1")),
     "own_images.create": Case(
         lambda aws: own_images.create(
