@@ -145,5 +145,5 @@ def test_resolve_named_says_which_image_may_be_meant(session: Session, text: str
 
 
 def test_resolve_id_says_in_which_region_an_id_is(cloud: object) -> None:
-    with pytest.raises(AwsError, match="Version 31.0' in us-east-1"):
+    with pytest.raises(AwsError, match=r"Version 31\.0' in us-east-1"):
         images.resolve_id(Session("eu-west-1"), "ami-063f381b07ea97834")
