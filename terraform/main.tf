@@ -56,6 +56,10 @@ module "gpu_instance" {
     key_name              = module.access.key_name
     instance_profile_name = module.access.instance_profile_name
   }
+
+  # The endpoint and the routes before the machine: its first boot reads S3, and a refused launch is answered at once,
+  # not after Terraform has waited for what it makes beside it.
+  depends_on = [module.network]
 }
 
 module "cloud9" {
