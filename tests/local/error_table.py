@@ -45,8 +45,8 @@ def rows() -> list[Row]:
 
 
 def matches(phrase: str, text: str) -> bool:
-    """Tell whether the phrase stands in the text, `…` for anything on its line of thought, lines broken anywhere."""
-    words = r"\s+".join(".{1,400}?".join(map(re.escape, word.split("…"))) for word in phrase.split())
+    """Tell whether the phrase stands in the text, with `…` for anything and lines broken anywhere."""
+    words = r"\s+".join(".{1,1000}?".join(map(re.escape, word.split("…"))) for word in phrase.split())
     return re.search(words, text, re.DOTALL) is not None
 
 
