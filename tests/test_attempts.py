@@ -61,7 +61,13 @@ def test_remember_keeps_the_last_word_on_a_place(config: Config) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"account": "2"}, {"region": "eu-west-1"}, {"zone_id": "use1-az6"}, {"instance_type": "g5.xlarge"}, {"spot": True}],
+    [
+        {"account": "2"},
+        {"region": "eu-west-1"},
+        {"zone_id": "use1-az6"},
+        {"instance_type": "g5.xlarge"},
+        {"spot": True},
+    ],
 )
 def test_remember_tells_places_apart(config: Config, other: dict[str, object]) -> None:
     attempts.remember(config, EMPTY)
