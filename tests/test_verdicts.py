@@ -57,3 +57,16 @@ def test_verdicts_of_regions_come_worst_first_and_name_them_once() -> None:
         (Level.OK, ("us-east-1", "us-west-2")),
     ]
     assert found[0].message == "g6.xlarge is not offered in us-west-2 / eu-west-1."
+
+
+def test_verdicts_of_regions_advise_a_command_that_can_be_typed() -> None:
+    hint = "deployer quota request --region {} asks for more"
+    found = verdicts_of_regions(
+        {
+            name: [Finding("quota", Level.ERROR, f"0 in {name}.", hint.format(name))]
+            for name in ("us-east-1", "us-west-2")
+        }
+    )
+
+    assert [item.hint for item in found] == [hint.format("us-east-1") + " Likewise: us-west-2."]
+    assert found[0].message == "0 in us-east-1 / us-west-2."

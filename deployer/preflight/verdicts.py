@@ -34,7 +34,7 @@ def verdicts(findings: Iterable[Finding]) -> tuple[Verdict, ...]:
             check=check,
             level=level,
             message=_fill(message, names),
-            hint=_fill(hint, names),
+            hint=_fill_advice(hint, names),
             instance_types=tuple(names),
         )
         for (check, level, message, hint), names in groups.items()
@@ -53,7 +53,7 @@ def verdicts_of_regions(findings: Mapping[str, Iterable[Finding]]) -> tuple[Verd
             check=check,
             level=level,
             message=_fill(message, regions),
-            hint=_fill(hint, regions),
+            hint=_fill_advice(hint, regions),
             instance_types=tuple(dict.fromkeys(name for _, item in members for name in item.instance_types)),
             regions=tuple(regions),
         )
@@ -73,3 +73,11 @@ def _blank(text: str, name: str) -> str:
 
 def _fill(text: str, names: list[str]) -> str:
     return text.replace(_NAME, " / ".join(names))
+
+
+def _fill_advice(text: str, names: list[str]) -> str:
+    """Fill in what is to be typed: a flag takes one name, so that the command is right for the first of them."""
+    typed = re.sub(rf"(?<=--)([\w-]+ ){_NAME}", rf"\g<1>{names[0]}" if names else "", text)
+    if typed == text or len(names) == 1:
+        return _fill(typed, names)
+    return f"{_fill(typed, names)} Likewise: {', '.join(names[1:])}."
