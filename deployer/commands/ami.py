@@ -53,9 +53,10 @@ def show(context: Context, /, image: str, as_json: bool) -> None:
 
 @ami.command()
 @click.option("--name", "image_name", default="", help="Name of the image  [default: deployer-<name>-<time>]")
+@yes_option
 @json_option
 @pass_context
-def bake(context: Context, /, image_name: str, as_json: bool) -> None:
+def bake(context: Context, /, image_name: str, yes: bool, as_json: bool) -> None:
     """Make an image of the deployment's machine with the dependencies of requirements.txt or pyproject.toml inside.
 
     Later `up`s of this project folder use the newest one that fits, where ami is empty. Project, data, jobs, keys and
@@ -64,7 +65,7 @@ def bake(context: Context, /, image_name: str, as_json: bool) -> None:
     \b
     Examples:
       deployer ami bake
-      deployer ami bake --name reef-2026-11
+      deployer ami bake --yes --name reef-2026-11
     """
     from deployer.deployment import bake as baking
     from deployer.deployment import record
@@ -72,6 +73,9 @@ def bake(context: Context, /, image_name: str, as_json: bool) -> None:
 
     config = context.config()
     known = record.read(config)
+    if not yes:
+        machine = f"{known.nodes[0].alias} ({known.nodes[0].instance_id})"
+        click.confirm(f"{machine} loses its project, images and jobs, and reboots. Go on?", abort=True, err=True)
     with record.exclusive(config, "ami bake"):
         made = baking.bake(config, known, context.session(config), context.reporter(), name=image_name)
     render.baked(made, as_json=as_json)

@@ -41,7 +41,7 @@ def write_wheel(folder: Path) -> Path:
 
 
 def test_bake_without_a_deployment_says_what_to_do_first(shell: Shell) -> None:
-    answer = shell("ami", "bake", expect=1)
+    answer = shell("ami", "bake", "--yes", expect=1)
 
     assert "Hint: Run `deployer" in answer.stderr
     assert "up` first" in answer.stderr
@@ -55,7 +55,7 @@ def test_baked_image_holds_the_dependencies_and_serves_the_next_machine(shell: S
         "mkdir -p project .deployer/data && echo secret > project/notes && echo fish > .deployer/data/a.jpg",
     )
 
-    made = shell("ami", "bake", "--name", "reef-1", "--json").json()
+    made = shell("ami", "bake", "--yes", "--name", "reef-1", "--json").json()
 
     assert shell("ssh", "--", "ls", "-A", ".deployer").stdout.split() == ["venv"]  # it is back, and empty
     assert "nothing is left" in shell("down", "--yes").stdout
