@@ -104,20 +104,7 @@ def find_zone(zones: Iterable[Zone], text: str) -> Zone | None:
 def instance_types(session: Session, names: Iterable[str]) -> dict[str, InstanceType]:
     """Return the hardware of each type; a name that AWS does not know is simply absent."""
     wanted = sorted(set(names))
-    if not wanted:
-        return {}
-    try:
-        return {item.name: item for item in _describe_types(session, wanted)}
-    except AwsError as error:
-        if error.code not in {"InvalidInstanceType", "InvalidParameterValue"}:
-            raise
-        if len(wanted) == 1:
-            return {}
-    # One unknown name fails the whole call, so each is asked alone.
-    found: dict[str, InstanceType] = {}
-    for name in wanted:
-        found.update(instance_types(session, [name]))
-    return found
+    return {item.name: item for item in _describe_types(session, wanted)} if wanted else {}
 
 
 def offerings(session: Session, names: Iterable[str]) -> dict[str, frozenset[str]]:
@@ -200,10 +187,12 @@ def _pages(session: Session, operation: str, key: str, **parameters: Any) -> Ite
 
 
 def _describe_types(session: Session, names: Sequence[str]) -> list[InstanceType]:
+    # A filter, since one name that the region does not know fails a call that asks for names.
+    filters = [{"Name": "instance-type", "Values": list(names)}]
     with aws_errors("ec2:DescribeInstanceTypes", region=session.region):
         return [
             _instance_type(item)
-            for item in _pages(session, "describe_instance_types", "InstanceTypes", InstanceTypes=list(names))
+            for item in _pages(session, "describe_instance_types", "InstanceTypes", Filters=filters)
         ]
 
 
