@@ -7,8 +7,11 @@ import shlex
 
 import click
 
-VERBS = re.compile(r"\bdeployer (?=(?:check|up|train|status|logs|fetch|cancel|ssh|ssh-config|down|quota)\b)")
+VERBS = re.compile(r"\bdeployer (?=(?:check|up|train|status|logs|fetch|cancel|ssh|ssh-config|down|quota|ami)\b)")
 QUOTA = re.compile(r"quota\b[^`;,]* --region ")
+
+# The options of `check` that `up` has as well: they say what is launched.
+PLACEMENT = ("zone", "instance_type", "nodes", "spot", "gpu_memory", "gpus", "max_price")
 
 
 def as_typed(text: str) -> str:
@@ -31,3 +34,18 @@ def as_typed(text: str) -> str:
         return "deployer " + "".join(f"{option} {shlex.quote(str(value))} " for option, value in given_here.items())
 
     return VERBS.sub(spell, text)
+
+
+def as_placed(command: str) -> str:
+    """Return a command as it is typed, with the placement options just given: it launches what was looked at."""
+    context = click.get_current_context(silent=True)
+    words = [as_typed(command)]
+    for name in PLACEMENT:
+        value = context.params.get(name) if context else None
+        option = f"--{name.replace('_', '-')}"
+        if name == "spot" and value is not None:
+            words.append("--spot" if value else "--on-demand")
+        elif value is not None:
+            values = value if isinstance(value, tuple) else (f"{value:g}" if isinstance(value, float) else value,)
+            words += [f"{option} {shlex.quote(str(item))}" for item in values]
+    return " ".join(words)

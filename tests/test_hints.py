@@ -10,7 +10,8 @@ import click
 import pytest
 
 from deployer import cli
-from deployer.hints import as_typed
+from deployer.commands.check import check
+from deployer.hints import as_placed, as_typed
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,35 @@ def test_advice_on_a_quota_keeps_the_region_that_it_is_about() -> None:
         "Ask: deployer --name fish quota request --value 8 --region us-east-1, "
         "or see `deployer --name fish --region eu-west-1 quota`."
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "deployer --cloud local up"),
+        (
+            ["--instance-type", "g5.xlarge", "--instance-type", "g6.xlarge"],
+            " --instance-type g5.xlarge --instance-type g6",
+        ),
+        (["--gpu-memory", "24", "--gpus", "1", "--max-price", "2"], "up --gpu-memory 24 --gpus 1 --max-price 2"),
+        (["--spot", "--nodes", "2", "--zone", "use1-az4"], "up --zone use1-az4 --nodes 2 --spot"),
+        (["--on-demand"], "up --on-demand"),
+    ],
+)
+def test_next_command_launches_what_was_looked_at(arguments: list[str], expected: str) -> None:
+    group = cli.cli.make_context("deployer", ["--cloud", "local", "check"])
+
+    with check.make_context("check", arguments, parent=group):
+        assert expected in as_placed("deployer up")
+
+
+def test_advice_on_images_carries_the_flags_of_the_group() -> None:
+    group = cli.cli.make_context("deployer", ["--cloud", "local", "check"])
+
+    with click.Context(click.Command("check"), parent=group):
+        assert (
+            as_typed("`deployer ami list` shows every image.") == "`deployer --cloud local ami list` shows every image."
+        )
 
 
 def test_advice_outside_of_a_command_is_left_alone() -> None:

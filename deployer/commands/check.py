@@ -14,6 +14,9 @@ from deployer.commands.context import (
     placement_options,
     split_regions,
 )
+from deployer.errors import ConfigError
+
+ONE = "Leave --zone out, or pass the one region that it is in with --region."
 
 
 @click.command()
@@ -41,7 +44,11 @@ def check(context: Context, /, regions: tuple[str, ...], as_json: bool, **placem
     asked = split_regions(regions or [context.flags.get("region") or ""])
     found: Survey | Comparison
     is_one = asked != (ALL_REGIONS,) and len(asked) < 2
+    if placement["zone"] and not is_one:
+        raise ConfigError(f"--zone {placement['zone']} is in one region, and several are asked about.", hint=ONE)
     config = context.placed(**placement, region=asked[0] if is_one and asked else None)
+    if config.availability_zone and not is_one:
+        context.reporter().warn(f"availability_zone = {config.availability_zone} is left out: it is in one region.")
     is_shortlist = placement["gpu_memory"] is not None or placement["gpus"] is not None
     with context.reporter().step(f"Asking {'the local cloud' if config.cloud == 'local' else 'AWS'}"):
         if is_one:
@@ -51,5 +58,5 @@ def check(context: Context, /, regions: tuple[str, ...], as_json: bool, **placem
     if isinstance(found, Survey):
         board.show(found, as_json=as_json)
     else:
-        comparison.show(found, as_json=as_json)
+        comparison.show(found, as_json=as_json, left_out_zone=config.availability_zone)
     return 0 if found.can_launch else 1

@@ -50,15 +50,16 @@ class Shown:
 
 def list_images(config: Config, session: Session, instance_type: str = "") -> Listing:
     """Return the catalogue and our own images, of either only what drives `instance_type` where one is given."""
-    newest = ask(images.newest, session, CATALOGUE)
+    newest, past = ask(images.newest, session, CATALOGUE), ask(images.newest, session, PAST)
     own = ask(own_images.baked, session, config.project.name)
-    here, baked = newest.result(), own.result()
+    here, gone, baked = newest.result(), past.result(), own.result()
+    known = {name: item for part in (here, gone) if not isinstance(part, Unknown) for name, item in part.items()}
     family = instance_type.partition(".")[0]
     rows = [
         Row(
             image=image,
             patched_until=image.patched_until,
-            newest=None if isinstance(here, Unknown) else here.get(image.name),
+            newest=known.get(image.name),
             is_past=image in PAST,
         )
         for image in (*CATALOGUE, *PAST)
@@ -68,7 +69,7 @@ def list_images(config: Config, session: Session, instance_type: str = "") -> Li
         project=config.project.name,
         rows=tuple(row for row in rows if not family or family in _families(row.image, row.newest)),
         baked=() if isinstance(baked, Unknown) else tuple(item for item in baked if _drives(item.image, family)),
-        problem=" ".join(dict.fromkeys(item.reason for item in (here, baked) if isinstance(item, Unknown))),
+        problem=" ".join(dict.fromkeys(item.reason for item in (here, gone, baked) if isinstance(item, Unknown))),
     )
 
 

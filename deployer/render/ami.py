@@ -13,6 +13,7 @@ from rich.table import Table
 
 from deployer.hints import as_typed
 from deployer.render.console import MARKS, print_json, stdout
+from deployer.render.page import Page
 
 if TYPE_CHECKING:
     from ami.catalogue import Image
@@ -28,22 +29,29 @@ def listing(found: Listing, *, as_json: bool) -> None:
         print_json(dataclasses.asdict(found))
         return
     out = stdout()
+    page = Page()
     table = Table(box=None, pad_edge=False)
-    for column in ("image", "newest in " + found.region, "PyTorch", "driver", "patched until", "fits"):
-        table.add_column(column, no_wrap=column != "fits", overflow="fold")
+    # An id that is cut is a wrong one: where there is no room, `ami show` has the rest.
+    left_out = set() if page.is_wide else {"PyTorch", "driver", "fits"}
+    columns = ("image", "newest in " + found.region, "PyTorch", "driver", "patched until", "fits")
+    for column in columns:
+        if column not in left_out:
+            table.add_column(column, no_wrap=column != "fits", overflow="fold")
     for row in found.rows:
         torch = row.image.torch or ("none" if not row.image.python else "at first boot")
-        newest = row.newest.ami_id if row.newest else "gone" if row.is_past else "not known"
+        newest = row.newest.ami_id if row.newest else "gone" if row.is_past and not found.problem else "not known"
+        families = row.newest.supported_families if row.newest else None
         cells = (
             row.image.name,
             newest,
             torch,
             _driver(row.image),
             _until(row.patched_until),
-            _list(row.image.families),
+            _list(row.image.families if families is None else sorted(families)),
         )
-        table.add_row(*(escape(cell) for cell in cells), style="dim" if row.is_past else "")
-    out.print(table)
+        drawn = [escape(cell) for column, cell in zip(columns, cells, strict=True) if column not in left_out]
+        table.add_row(*drawn, style="dim" if row.is_past else "")
+    page.table(table)
     if found.problem:
         out.print(f"{MARKS['WARNING']} {escape(as_typed(found.problem))}")
     if not found.baked:

@@ -77,6 +77,7 @@ def test_check_chooses_types_by_their_hardware(shell: Shell) -> None:
         (("--gpus", "3"), "No instance type has 3 GPUs."),
         (("--instance-type", "G4DN.xlarge"), 'did you mean "g4dn.xlarge"?'),
         (("--zone", "eu-west-1a"), 'availability_zone = "eu-west-1a" is not in region "us-east-1"'),
+        (("--zone", "use1-az6", "--region", "all"), "--zone use1-az6 is in one region, and several are asked about."),
         (("--region", "us-east-1", "--region", "Virginia"), 'region = "Virginia" in --region must look like'),
         (("--max-price", "-1"), "max_price = -1"),
     ],
@@ -146,6 +147,23 @@ def test_check_of_regions_goes_on_where_one_of_them_refuses_everything(shell: Sh
     assert {item["region"]: item["can_launch"] for item in told["regions"]} == {"us-west-2": True, "eu-west-1": False}
     assert told["nearest_launchable"] == "us-west-2"
     assert "service control policy of the organisation" in alone.stdout
+
+
+def test_check_of_regions_leaves_a_configured_zone_out_and_says_so(shell: Shell) -> None:
+    placed = Shell(shell.folder, DEPLOYER_AVAILABILITY_ZONE="us-east-1a")
+
+    answer = placed("check", "--region", "us-east-1,eu-west-1", "--instance-type", "g5.xlarge")
+
+    assert "availability_zone = us-east-1a is left out" in answer.stderr
+    assert "up --instance-type g5.xlarge --zone ''" in answer.stdout
+
+
+def test_images_are_listed_by_their_whole_id(shell: Shell) -> None:
+    for environment in ({}, {"COLUMNS": "80"}):
+        listed = Shell(shell.folder, **environment)("ami", "list").stdout.splitlines()
+        ids = [word for line in listed for word in line.split() if word.startswith("ami-")]
+        assert {len(word) for word in ids} == {len("ami-06986a51a8a7d0647")}
+        assert any(line.startswith("base-ubuntu-18.04 ") and "ami-" in line for line in listed)
 
 
 @pytest.mark.parametrize("columns", [80, 120])
