@@ -52,6 +52,8 @@ class Facts:
     configured_image: MachineImage | Unknown = NOT_ASKED
     instances: tuple[Instance, ...] | Unknown = NOT_ASKED
     prices: Mapping[str, Price] = field(default_factory=dict)
+    # Why the prices on demand are the table's; None where the Price List told them.
+    price_list: Unknown | None = None
     spot_prices: Mapping[tuple[str, str], Price] | Unknown = NOT_ASKED
     # By zone id, 1 to 10, for all configured types together: fewer than three types always score low.
     spot_scores: Mapping[str, int] | Unknown = NOT_ASKED
@@ -133,6 +135,7 @@ class _Everywhere:
             identity=first_known(self._identity),
             regions=first_known(self._regions),
             prices=self._prices.in_region(config.region),
+            price_list=self._prices.refusal(),
             data=self._data.result() if self._data else NOT_ASKED,
             attempts=self._attempts,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from facts_examples import G_QUOTA, config, facts
+from facts_examples import G_QUOTA, config, denied, facts
 
 from deployer import preflight
 from deployer.aws.quotas import Quota
@@ -83,3 +83,28 @@ def test_check_quota_says_that_a_use_is_a_lower_bound() -> None:
 
     assert (finding.level, finding.hint) == (Level.WARNING, "Allow ec2:DescribeCapacityReservations.")
     assert "at most 56 of 64 are free" in finding.message
+
+
+def test_check_quota_takes_the_table_where_ec2_may_not_describe_the_type() -> None:
+    seen = facts(types=denied("ec2:DescribeInstanceTypes"))
+
+    (finding,) = check_quota(seen, "g4dn.xlarge")
+
+    assert (finding.level, finding.message[:31]) == (Level.OK, "1 × g4dn.xlarge needs 4 vCPUs; ")
+
+
+def test_check_quota_names_the_permission_where_not_even_the_table_knows_the_type() -> None:
+    seen = facts(types=denied("ec2:DescribeInstanceTypes"), quotas={"g9.xlarge": G_QUOTA})
+
+    (finding,) = check_quota(seen, "g9.xlarge")
+
+    assert (finding.level, "ec2:DescribeInstanceTypes" in finding.hint) == (Level.WARNING, True)
+
+
+def test_check_quota_does_not_advise_a_permission_against_a_policy_of_the_organisation() -> None:
+    reason = "A service control policy of the organisation forbids servicequotas:GetServiceQuota in us-east-1."
+    quota = replace(G_QUOTA, value=None, reason=reason, permission="servicequotas:GetServiceQuota")
+
+    (finding,) = check_quota(facts(quotas={"g4dn.xlarge": quota}), "g4dn.xlarge")
+
+    assert finding.hint.startswith("No IAM permission helps against that")

@@ -94,6 +94,11 @@ class Asked:
             found[name] = price or table_price(name, region)
         return {name: price for name, price in found.items() if price is not None}
 
+    def refusal(self) -> Unknown | None:
+        """Return why the Price List told less than it was asked; None where it told all."""
+        answers = [answer.result() for answer in self._answers.values()]
+        return next((item for item in answers if isinstance(item, Unknown)), None)
+
 
 def on_demand_prices(session: Session, names: Iterable[str]) -> dict[str, Price]:
     """Return the on-demand price of each type in the session's region, from AWS or the table."""

@@ -179,6 +179,7 @@ def _gaps(facts: Facts) -> tuple[Gap, ...]:
         ("offered", facts.offerings),
         ("zone ids", facts.zones),
         ("hardware", facts.types),
+        ("live prices on demand", facts.price_list),
         ("spot prices", facts.spot_prices),
         ("spot scores", facts.spot_scores),
     )

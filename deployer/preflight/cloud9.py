@@ -17,7 +17,7 @@ def check_cloud9(facts: Facts) -> list[Finding]:
     region = facts.config.region
     if isinstance(facts.cloud9, Unknown):
         message = f"Whether this account has Cloud9 could not be read: {facts.cloud9.reason}"
-        advice = [allow(facts.cloud9.permission), INSTEAD]
+        advice = [allow(facts.cloud9.permission, facts.cloud9.reason), INSTEAD]
         return [Finding("cloud9", Level.WARNING, message, " ".join(filter(None, advice)))]
     if facts.cloud9 is Cloud9Access.NO_SERVICE:
         return [Finding("cloud9", Level.WARNING, f"There is no Cloud9 in {region}.", INSTEAD)]

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from deployer.aws.denials import POLICIES
 from deployer.facts import Unknown
 
 
@@ -42,6 +43,12 @@ def unknown(check_name: str, subject: str, fact: Unknown, instance_type: str = "
     return Finding(check_name, Level.WARNING, message, hint, instance_type)
 
 
-def allow(permission: str) -> str:
-    """Return the advice that names a missing permission; empty where none is missing."""
+def allow(permission: str, reason: str = "") -> str:
+    """Return the advice that names a missing permission; empty where none is missing.
+
+    `reason` is what AWS said, in our words: against a policy above the account no permission helps.
+    """
+    policy = next((item for item in POLICIES if reason.startswith(item.name)), None)
+    if policy:
+        return policy.advice(permission or "it")
     return f"Allow {permission}." if permission else ""

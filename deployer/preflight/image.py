@@ -9,7 +9,7 @@ from ami.image import SYSTEM_PATCHED_UNTIL, system, torch_version
 from deployer.aws.ec2 import InstanceType
 from deployer.aws.images import NOT_FOUND_CODES, MachineImage
 from deployer.facts import Facts, Unknown
-from deployer.preflight.findings import Finding, Level
+from deployer.preflight.findings import Finding, Level, allow
 
 LIST = "`deployer ami list` shows every image."
 
@@ -26,8 +26,8 @@ def check_image(facts: Facts, name: str, *, today: date | None = None) -> list[F
         if error is not None and error.code in NOT_FOUND_CODES:
             return refuse(error.message, error.hint or f"Leave ami empty, or set it to one of this region. {LIST}")
         # Without the id of an image there is nothing to launch: the one unknown that is a no.
-        permission = f"Allow {image.permission}" if image.permission else "Try again"
-        return refuse(f"No image could be found for {name}: {image.reason}", f'{permission}, or set ami = "ami-…".')
+        hint = allow(image.permission, image.reason) or (error.hint if error else "") or "Try again."
+        return refuse(f"No image could be found for {name}: {image.reason}", hint)
     old = _out_of_support(image, name, today)
     hardware = None if isinstance(facts.types, Unknown) else facts.types.get(name)
     against = _against(image, name, hardware, facts.config.root_volume_gb)

@@ -6,7 +6,7 @@ import math
 
 from deployer.aws.prices import Price
 from deployer.facts import Facts, Unknown
-from deployer.preflight.findings import Finding, Level
+from deployer.preflight.findings import Finding, Level, allow
 from deployer.preflight.machine import wanted_zone
 
 
@@ -20,8 +20,11 @@ def check_price(facts: Facts, name: str) -> list[Finding]:
     price = spot if is_spot else on_demand
     way = "as spot" if is_spot else "on demand"
     if price is None:
-        message = f"What {name} costs {way} is unknown, so max_price = {limit:g} was not applied to it."
-        return [Finding("price", Level.WARNING, message, "", name)]
+        cause = facts.spot_prices if is_spot else facts.price_list
+        reason, permission = (cause.reason, cause.permission) if isinstance(cause, Unknown) else ("", "")
+        because = f": {reason}" if reason else "."
+        message = f"What {name} costs {way} is unknown, so max_price = {limit:g} was not applied to it{because}"
+        return [Finding("price", Level.WARNING, message, allow(permission, reason), name)]
     if price.usd_per_hour <= limit:
         return []
     # Up to a whole cent: what is typed must not fall below the price again.

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from deployer.aws.quota_requests import STATUSES
 from deployer.hints import as_typed
+from deployer.preflight.findings import allow
 from deployer.render.console import MARKS, print_json
 from deployer.render.page import Page
 
@@ -112,7 +113,7 @@ def _tell(page: Page, row: Headroom) -> None:
     """Print what is not known of a quota, and what to type where it is too small."""
     quota = row.quota
     if quota.reason:
-        hint = f"Allow {quota.permission}." if quota.permission else ""
+        hint = allow(quota.permission, quota.reason)
         page.item(MARKS["WARNING"], quota.code or "quota", f"{quota.name}: {quota.reason}", hint)
     if row.is_enough is not False or (row.request and row.request.is_open):
         return
