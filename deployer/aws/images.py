@@ -28,6 +28,9 @@ NOT_FOUND_CODES = frozenset(
     {"InvalidAMIID.NotFound", "InvalidAMIID.Malformed", "InvalidAMIID.Unavailable", "ImageNotFound"}
 )
 
+# Where they do not answer in that time, EC2 is asked by name.
+PARAMETERS_SECONDS = 8.0
+
 # What `deployer ami bake` writes on an image; its own tags, so that `down` neither counts nor removes it.
 PROJECT_TAG = "deployer:image"
 PARENT_TAG = "deployer:parent"
@@ -90,7 +93,7 @@ def newest(session: Session, candidates: Sequence[Image]) -> dict[str, MachineIm
     """
     refusal: AwsError | None = None
     try:
-        found = _by_parameter(session, candidates)
+        found = ask(_by_parameter, session, candidates, within_seconds=PARAMETERS_SECONDS).wait()
     except AwsError as error:
         refusal, found = error, {}
     found = found or _by_name(session, candidates)
