@@ -270,7 +270,8 @@ def _convert(key: str, value: Any, where: str) -> Any:
             value = [part for part in value if part]
         if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
             raise refuse(f"must be {wanted}")
-        result = tuple(value)
+        # A type named twice is tried once.
+        result = tuple(dict.fromkeys(value) if key == "instance_type" else value)
     right = {"str": str, "bool": bool, "int": int, "float": float}.get(kind, tuple)
     if not isinstance(result, right) or (kind in {"int", "float"} and isinstance(result, bool)):
         raise refuse(f"must be {wanted}")

@@ -37,6 +37,12 @@ def test_sections_come_from_file_and_environment(project: Path) -> None:
     assert loaded.data.targets == "t.csv"
 
 
+def test_instance_type_that_is_named_twice_is_tried_once(project: Path) -> None:
+    write(project, 'instance_type = ["g5.xlarge", "g6.xlarge", "g5.xlarge"]\n')
+
+    assert load(environment={}).instance_type == ("g5.xlarge", "g6.xlarge")
+
+
 @pytest.mark.parametrize(
     ("path", "bucket"),
     [

@@ -111,9 +111,11 @@ def resolve_named(session: Session, text: str) -> MachineImage:
     if text.startswith("ami-"):
         return resolve_id(session, text)
     try:
-        return resolve(session, (catalogue.named(text),))
+        entry = catalogue.named(text)
     except catalogue.UnknownImage as error:
         unknown = error
+    else:
+        return _newest_of(session, entry)
     filters = [{"Name": "name", "Values": [text]}]
     found = _describe(session, Owners=list(OWNERS), Filters=filters, IncludeDeprecated=True)
     if not found:
@@ -124,6 +126,18 @@ def resolve_named(session: Session, text: str) -> MachineImage:
             operation="ec2:DescribeImages",
         )
     return machine_image(max(found.values(), key=_created))
+
+
+def _newest_of(session: Session, entry: Image) -> MachineImage:
+    """Return the newest release of one image of the catalogue."""
+    found = newest(session, (entry,))
+    if entry.name in found:
+        return found[entry.name]
+    raise AwsError(
+        f"{session.region} has no image {entry.name} (patched until {entry.patched_until or 'an unknown date'}).",
+        hint="Leave ami empty to get the newest that fits; `deployer ami list` shows every image.",
+        code="ImageNotFound",
+    )
 
 
 def resolve_id(session: Session, ami_id: str) -> MachineImage:

@@ -28,13 +28,17 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """The catalogue in one region, and the images of our own; `problem` is why the region could not be asked."""
+    """The catalogue in one region, and the images of our own; `problem` is why the region could not be asked.
+
+    With an `instance_type` only what drives it.
+    """
 
     region: str
     project: str
     rows: tuple[Row, ...]
     baked: tuple[BakedImage, ...]
     problem: str = ""
+    instance_type: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +71,7 @@ def list_images(config: Config, session: Session, instance_type: str = "") -> Li
     return Listing(
         region=config.region,
         project=config.project.name,
+        instance_type=instance_type,
         rows=tuple(row for row in rows if not family or family in _families(row.image, row.newest)),
         baked=() if isinstance(baked, Unknown) else tuple(item for item in baked if _drives(item.image, family)),
         problem=" ".join(dict.fromkeys(item.reason for item in (here, gone, baked) if isinstance(item, Unknown))),

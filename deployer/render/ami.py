@@ -52,6 +52,10 @@ def listing(found: Listing, *, as_json: bool) -> None:
         drawn = [escape(cell) for column, cell in zip(columns, cells, strict=True) if column not in left_out]
         table.add_row(*drawn, style="dim" if row.is_past else "")
     page.table(table)
+    if not found.rows:
+        out.print(
+            f"The catalogue has no image that drives {escape(found.instance_type)}; `deployer ami list` shows all."
+        )
     if found.problem:
         out.print(f"{MARKS['WARNING']} {escape(as_typed(found.problem))}")
     if not found.baked:

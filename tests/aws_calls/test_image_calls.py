@@ -144,6 +144,14 @@ def test_resolve_named_says_which_image_may_be_meant(session: Session, text: str
     assert meant in raised.value.hint
 
 
+def test_resolve_named_says_of_an_image_that_is_gone_until_when_it_was_patched(session: Session) -> None:
+    with pytest.raises(AwsError) as caught:
+        images.resolve_named(session, "base-proprietary-amazon-linux-2")
+
+    assert "has no image base-proprietary-amazon-linux-2 (patched until 2026-06-30)." in caught.value.message
+    assert caught.value.hint.startswith("Leave ami empty")
+
+
 def test_resolve_id_says_in_which_region_an_id_is(cloud: object) -> None:
     with pytest.raises(AwsError, match=r"Version 31\.0' in us-east-1"):
         images.resolve_id(Session("eu-west-1"), "ami-063f381b07ea97834")
