@@ -217,7 +217,7 @@ def _what_exists(terraform: Terraform, config: Config) -> str:
 
 def _why_not(findings: Sequence[Finding]) -> str:
     errors = [item for item in findings if item.level is preflight.Level.ERROR]
-    return "Nothing can be launched. " + " ".join(item.message for item in errors)
+    return "Nothing can be launched. " + " ".join(item.message for item in preflight.verdicts(errors))
 
 
 def _made_elsewhere(config: Config, found: Survey) -> Busy:
