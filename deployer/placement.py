@@ -36,13 +36,18 @@ WORKING_SPACE_GB = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """One place to launch; `usd_per_hour` is one instance there, None where no price is known."""
+    """One place to launch; `usd_per_hour` is one instance there, None where no price is known.
+
+    `usd_per_hour_at_most` is what it can rise to: on demand nothing more; as spot up to max_price, and never beyond
+    the price on demand.
+    """
 
     instance_type: str
     availability_zone: str
     zone_id: str
     image: MachineImage
     usd_per_hour: float | None = None
+    usd_per_hour_at_most: float | None = None
     price_source: str = ""
 
 
@@ -130,8 +135,17 @@ def _candidate(facts: Facts, instance_type: str, zone: str) -> Candidate | None:
         zone_id=ids.get(zone, ""),
         image=image,
         usd_per_hour=price.usd_per_hour if price else None,
+        usd_per_hour_at_most=_at_most(facts, instance_type),
         price_source=f"{price.source}, {price.as_of}" if price else "",
     )
+
+
+def _at_most(facts: Facts, instance_type: str) -> float | None:
+    on_demand = facts.prices.get(instance_type)
+    limits = [on_demand.usd_per_hour] if on_demand else []
+    if facts.config.spot and facts.config.max_price:
+        limits.append(facts.config.max_price)
+    return min(limits, default=None)
 
 
 def _is_affordable(config: Config, candidate: Candidate) -> bool:

@@ -21,13 +21,14 @@ IMAGE = MachineImage(
 )
 
 
-def candidate(usd_per_hour: float | None) -> Candidate:
+def candidate(usd_per_hour: float | None, at_most: float | None = None) -> Candidate:
     return Candidate(
         instance_type="g4dn.xlarge",
         availability_zone="us-east-1a",
         zone_id="use1-az4",
         image=IMAGE,
         usd_per_hour=usd_per_hour,
+        usd_per_hour_at_most=at_most or usd_per_hour,
         price_source="AWS Price List (us-east-1), 2026-11-21" if usd_per_hour else "",
     )
 
@@ -35,10 +36,10 @@ def candidate(usd_per_hour: float | None) -> Candidate:
 @pytest.mark.parametrize(
     ("nodes", "disk_gb", "instance", "disk", "public_ip", "total"),
     [
-        # 100 GB × $0.08 / 730 h = $0.010959 per hour
-        (1, 100, 0.526, 0.010959, 0.005, 0.541959),
-        (2, 100, 1.052, 0.021918, 0.010, 1.083918),
-        (1, 730, 0.526, 0.08, 0.005, 0.611),
+        # (100 GB × $0.08 + 125 MiB/s × $0.04) / 730 h = $0.017808 per hour
+        (1, 100, 0.526, 0.017808, 0.005, 0.548808),
+        (2, 100, 1.052, 0.035616, 0.010, 1.097616),
+        (1, 730, 0.526, 0.086849, 0.005, 0.617849),
     ],
 )
 def test_hourly_adds_instances_disks_and_addresses(
@@ -56,14 +57,21 @@ def test_hourly_bounds_the_bill_by_max_hours() -> None:
     price = cost.hourly(candidate(1.0), nodes=1, root_volume_gb=73, max_hours=2.5)
 
     assert price.max_hours == 2.5
-    assert price.per_max_hours == pytest.approx(2.5 * (1.0 + 0.008 + 0.005))
+    assert price.per_max_hours == pytest.approx(2.5 * (1.0 + 0.014849 + 0.005), abs=1e-5)
+
+
+def test_hourly_bounds_the_bill_of_spot_by_what_its_price_can_rise_to() -> None:
+    price = cost.hourly(candidate(0.2, at_most=0.526), nodes=2, root_volume_gb=73, max_hours=10)
+
+    assert price.total == pytest.approx(2 * (0.2 + 0.014849 + 0.005), abs=1e-5)
+    assert price.per_max_hours == pytest.approx(20 * (0.526 + 0.014849 + 0.005), abs=1e-4)
 
 
 def test_hourly_without_a_price_gives_no_total_but_still_what_is_known() -> None:
     price = cost.hourly(candidate(None), nodes=3, root_volume_gb=73, max_hours=8)
 
     assert (price.instance, price.total, price.per_max_hours) == (None, None, None)
-    assert price.disk == pytest.approx(0.024)
+    assert price.disk == pytest.approx(3 * 0.014849, abs=1e-5)
     assert price.public_ip == pytest.approx(0.015)
 
 
@@ -72,7 +80,7 @@ def test_hourly_names_the_date_of_every_figure() -> None:
 
     assert price.sources == (
         "g4dn.xlarge: AWS Price List (us-east-1), 2026-11-21",
-        "gp3 $0.08 per GB and month (us-east-1, 2026-11)",
+        "gp3 $0.08 per GB, $0.04 per MiB/s beyond 125, a month (us-east-1, 2026-11)",
         "public IPv4 $0.005 per hour (2024-02-01)",
     )
 

@@ -75,6 +75,21 @@ def test_candidates_on_the_spot_market_have_the_price_of_their_zone() -> None:
     assert [item.usd_per_hour for item in found] == [0.19, 0.21, None, None]
 
 
+@pytest.mark.parametrize(
+    ("values", "most"),
+    [
+        ({}, 0.526),
+        ({"spot": True}, 0.526),
+        ({"spot": True, "max_price": 0.3}, 0.3),
+        ({"spot": True, "max_price": 2.0}, 0.526),
+    ],
+)
+def test_candidates_say_what_their_price_can_rise_to(values: dict[str, Any], most: float) -> None:
+    [found, *_] = placement.candidates(facts(config=config(**values)))
+
+    assert found.usd_per_hour_at_most == most
+
+
 def test_candidates_without_a_spot_price_do_not_borrow_the_other_one() -> None:
     found = placement.candidates(facts(config=config(spot=True), spot_prices=denied("ec2:DescribeSpotPriceHistory")))
 

@@ -49,6 +49,7 @@ class UpResult:
     record: Record
     changed: int
     seconds: float
+    usd_at_most: float | None = None
 
 
 def plan_up(config: Config, session: Session, reporter: Reporter, *, preview: bool = False) -> UpPlan:
@@ -100,7 +101,9 @@ def up(plan: UpPlan, session: Session, reporter: Reporter, *, wait_seconds: floa
         reporter.warn(f"It stopped on the way: {_what_exists(terraform, config)} {_AFTER_INTERRUPT}")
         raise
     records.write(config, record)
-    return UpResult(record=record, changed=launched.changed, seconds=time.monotonic() - started)
+    seconds = time.monotonic() - started
+    most = _at_most(config, launched, record)
+    return UpResult(record=record, changed=launched.changed, seconds=seconds, usd_at_most=most)
 
 
 _AFTER_INTERRUPT = "`deployer up` completes it; `deployer down` removes it."
@@ -136,6 +139,7 @@ def _keep_running(found: Survey, session: Session, reporter: Reporter) -> tuple[
             zone_id=zone.id if zone else "",
             image=found.candidates[0].image,
             usd_per_hour=price.usd_per_hour if price else None,
+            usd_per_hour_at_most=price.usd_per_hour if price else None,
             price_source=f"{price.source}, {price.as_of}" if price else "",
         ),
     )
@@ -192,6 +196,12 @@ def _remember(plan: UpPlan, launched: Launched, reporter: Reporter) -> Record:
     )
     records.write(config, record)
     return record
+
+
+def _at_most(config: Config, launched: Launched, record: Record) -> float | None:
+    """Return the most that the machines can cost until they end by themselves, by the deadline that they have."""
+    bill = price(config, launched.candidate, has_cloud9=launched.has_cloud9)
+    return None if bill.per_max_hours is None else bill.per_max_hours / bill.max_hours * record.max_hours
 
 
 def _lifetime(config: Config, nodes: Sequence[Node]) -> tuple[float, float]:

@@ -48,7 +48,7 @@ def plan(found: UpPlan, *, is_preview: bool, as_json: bool) -> None:
         f" ({'spot' if found.config.spot else 'on demand'}), {escape(first.image.catalogue_name or first.image.name)}"
     )
     if others and not is_preview:
-        console.print(f"  [dim]if it is not to be had: {_in_short(others)}[/]")
+        console.print(f"  [dim]if it is not to be had: {_in_short(others)}{_dearest(first, others)}[/]")
     console.print(_bill(found.cost))
     if is_preview:
         _preview(found)
@@ -65,7 +65,7 @@ def result(found: UpResult, *, as_json: bool) -> None:
     out.print(f"[green]{escape(record.name)} is ready[/] ({state}, {format_seconds(found.seconds)}).")
     for node in record.nodes:
         out.print(f"  {node.instance_id}  {node.instance_type}  {node.availability_zone}  {node.public_ip}")
-    most = "" if record.usd_per_hour is None else f", {money(record.usd_per_hour * record.max_hours)} at most"
+    most = "" if found.usd_at_most is None else f", {money(found.usd_at_most)} at most"
     out.print(f"  price    {money(record.usd_per_hour)} per hour until it is stopped, {record.max_hours:g} h{most}")
     for what, command in (("train", "deployer train"), ("connect", "deployer ssh"), ("stop", "deployer down")):
         out.print(f"  {what:<8} {escape(as_typed(command))}")
@@ -107,6 +107,12 @@ def _preview(found: UpPlan) -> None:
         page.line(f"{change.action:>8}  {escape(change.address)}")
     count = len(found.changes)
     page.line(f"{count} resources would change. Nothing was made." if count else "Nothing would change.")
+
+
+def _dearest(first: Candidate, others: Sequence[Candidate]) -> str:
+    """Return how much dearer it may become; "" where no other place costs more."""
+    most = max((item.usd_per_hour or 0.0 for item in others), default=0.0)
+    return f" (up to {money(most)} per machine and hour)" if most > (first.usd_per_hour or 0.0) else ""
 
 
 def _in_short(candidates: Sequence[Candidate]) -> str:
