@@ -95,10 +95,11 @@ class Launch:
             candidates = self._worth_another_round(candidates)
             seconds_left = deadline - time.monotonic()
             if not candidates or seconds_left <= 0:
-                raise self._nothing_left(wait_seconds)
+                raise self._nothing_left(wait_seconds, is_worth_waiting=bool(candidates))
             pause = min(next(pauses), seconds_left)
+            places = "1 place" if len(candidates) == 1 else f"{len(candidates)} places"
             self._reporter.note(
-                f"Nothing to be had in {len(candidates)} places. Again in {_spoken(pause)}, "
+                f"Nothing to be had in {places}. Again in {_spoken(pause)}, "
                 f"for {_spoken(seconds_left)} more (Ctrl-C ends it)."
             )
             time.sleep(pause)
@@ -129,11 +130,8 @@ class Launch:
         if self._fails_at(error, CLOUD9, MACHINES) and any(item.startswith(CLOUD9) for item in error.addresses):
             self._go_without_cloud9(error)
             return left
-        pause = next(self._pauses, None) if error.code in translation.THROTTLE_CODES else None
-        if pause is not None:
+        if self._has_paused(error):
             self._is_narrow = self._fails_at(error, MACHINES)
-            self._reporter.warn(f"AWS answers {error.code}: it gets too many requests. Again in {pause} s.")
-            time.sleep(pause)
             return left
         if not error.code or not self._fails_at(error, MACHINES):
             raise error
@@ -167,13 +165,26 @@ class Launch:
         first = error.message.splitlines()[0]
         self._reporter.warn(f"Going on without Cloud9 (`deployer ssh-config` serves VS Code Remote-SSH): {first}")
 
+    def _has_paused(self, error: TerraformError) -> bool:
+        """Wait where AWS throttles and patience is left; say whether the call is worth another try."""
+        pause = next(self._pauses, None) if error.code in translation.THROTTLE_CODES else None
+        if pause is None:
+            return False
+        self._reporter.warn(f"AWS answers {error.code}: it gets too many requests. Again in {pause} s.")
+        time.sleep(pause)
+        return True
+
     def _take_back(self) -> None:
         """Destroy what a failed apply has launched all the same."""
-        launched = [item for item in self._nodes() if item not in self._kept]
-        if launched:
+        while launched := [item for item in self._nodes() if item not in self._kept]:
             count = "1 machine" if len(launched) == 1 else f"{len(launched)} machines"
-            with self._reporter.step(f"Giving back {count}: all of them in one zone, or none") as step:
-                self._terraform.destroy(None, self._follow(step, counted=False), targets=launched)
+            try:
+                with self._reporter.step(f"Giving back {count}: all of them in one zone, or none") as step:
+                    self._terraform.destroy(None, self._follow(step, counted=False), targets=launched)
+                return
+            except TerraformError as error:
+                if not self._has_paused(error):
+                    raise
 
     def _nodes(self) -> list[str]:
         return [item for item in self._terraform.resources() if item.startswith(NODE)]
@@ -185,7 +196,7 @@ class Launch:
                 left = placement.remaining(left, failed, error.code)
         return left
 
-    def _nothing_left(self, wait_seconds: float) -> AwsError:
+    def _nothing_left(self, wait_seconds: float, *, is_worth_waiting: bool) -> AwsError:
         tried = "; ".join(f"{where}: {error.code}" for where, (_, error) in self._refused.items())
         errors = [error for _, error in self._refused.values()]
         kind = QuotaExceeded if all(isinstance(item, QuotaExceeded) for item in errors) else NoCapacity
@@ -193,7 +204,7 @@ class Launch:
         last = errors[-1]
         return kind(
             f"No candidate could be launched{waited}. Tried: {tried}.",
-            hint=" ".join([*self._quota_advice(), *self._advice(wait_seconds)]),
+            hint=" ".join([*self._quota_advice(), *self._advice(wait_seconds, is_worth_waiting)]),
             code=last.code,
             operation="ec2:RunInstances",
         )
@@ -201,7 +212,7 @@ class Launch:
     def _quota_advice(self) -> list[str]:
         return list(dict.fromkeys(item.hint for _, item in self._refused.values() if isinstance(item, QuotaExceeded)))
 
-    def _advice(self, wait_seconds: float) -> list[str]:
+    def _advice(self, wait_seconds: float, is_worth_waiting: bool) -> list[str]:
         config = self._config
         refused = self._refused.values()
         codes = {error.code for _, error in refused}
@@ -209,7 +220,7 @@ class Launch:
         others = [name for name in OTHER_TYPES if name not in config.instance_type and quota_group(name) not in full]
         waiting = "Try again later" if wait_seconds else "`deployer up --wait 30m` goes on trying"
         return [
-            *([] if codes <= LASTING_CODES else [f"{waiting}."]),
+            *([f"{waiting}."] if is_worth_waiting else []),
             *(["Raise max_price."] if "SpotMaxPriceTooLow" in codes and config.max_price else []),
             *(["Leave --zone out."] if config.availability_zone else []),
             *([f"Allow other types too: add {others[0]} to instance_type."] if others else []),

@@ -111,6 +111,8 @@ def test_ctrl_c_ends_the_waiting(user: Shell) -> None:
 def test_three_nodes_land_together_or_not_at_all(user: Shell) -> None:
     # Each node asks twice: of six calls four fail, so that one node at least is refused and one at least is launched.
     refuse(user, EMPTY, zone="us-east-1a", times=4)
+    throttled = ("--action", "TerminateInstances", "--code", "RequestLimitExceeded", "--times", "2")
+    user("local", "fault", "add", *throttled)
 
     answer = user("up", "--yes", "--nodes", "3", *ONE_ZONE, expect=1)
 
@@ -124,7 +126,7 @@ def test_wait_goes_on_until_there_is_one(user: Shell) -> None:
 
     answer = user("up", "--yes", "--wait", "30m", "--json", *ONE_ZONE)
 
-    rounds = re.findall(r"Nothing to be had in 1 places\. Again in \d+ s, for (29|30) min more", answer.stderr)
+    rounds = re.findall(r"Nothing to be had in 1 place\. Again in \d+ s, for (29|30) min more", answer.stderr)
     assert len(rounds) == 2
     assert [node["availability_zone"] for node in answer.json()["nodes"]] == ["us-east-1a"]
     assert "use1-az6" not in {item["zone_id"] for item in attempts(user)}
