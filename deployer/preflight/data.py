@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from deployer import cost
 from deployer.aws.s3 import DataLocation
 from deployer.facts import Facts, Unknown
@@ -30,9 +32,10 @@ def check_distance(location: DataLocation, region: str) -> Finding | None:
         f"The images are in {location.region} ({location.url}), the machine would be in {region}: AWS bills what "
         f"travels between regions. {_price(location, region)} Each new machine fetches them again."
     )
+    source, target = shlex.quote(location.url), shlex.quote(f"s3://BUCKET/{location.prefix}")
     hint = (
         f"Deploy where they are: --region {location.region}. Or copy them once for the same sum, to a bucket in "
-        f"{region}: `aws s3 sync {location.url} s3://BUCKET/{location.prefix} --source-region {location.region} "
+        f"{region}: `aws s3 sync {source} {target} --source-region {location.region} "
         f"--region {region}`, and name that in path under [data]. Or set path to a folder on this machine."
     )
     return Finding("data", Level.ERROR, message, hint)
