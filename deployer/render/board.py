@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deployer.aws.hardware import TABLE_REGION
+from deployer.facts import Unknown
 from deployer.hints import as_placed, as_typed
 from deployer.preflight.verdicts import verdicts
 from deployer.render.console import MARKS, money, print_json
@@ -85,6 +86,11 @@ def as_facts(found: Survey) -> dict[str, Any]:
         "can_launch": found.can_launch,
         "rows": [_row(item) for item in board.offers],
         "types": [dataclasses.asdict(item) | {"live": not item.as_of} for item in board.types],
+        "quotas": {name: dataclasses.asdict(item) for name, item in found.facts.quotas.items()},
+        "images": {
+            name: None if isinstance(item, Unknown) else dataclasses.asdict(item)
+            for name, item in found.facts.images.items()
+        },
         "findings": [dataclasses.asdict(item) for item in found.findings],
         "candidates": [dataclasses.asdict(item) for item in found.candidates],
         "cost": None if found.cost is None else dataclasses.asdict(found.cost),

@@ -35,6 +35,8 @@ def test_check_as_json_tells_zone_ids_prices_and_their_sources(shell: Shell) -> 
         assert (row["on_demand_usd"] is None) == (row["offered"] is False)
         assert row["on_demand_usd"] is None or set(row["on_demand_source"]) == {"live", "source", "as_of"}
     assert told["can_launch"] is True
+    assert (told["quotas"]["g4dn.xlarge"]["value"], told["quotas"]["g4dn.xlarge"]["used"]) == (64, 0)
+    assert told["images"]["g4dn.xlarge"]["catalogue_name"] == "pytorch-2.10-ubuntu-24.04"
     assert told["candidates"][0]["zone_id"] == next(row["zone_id"] for row in found if row["order"] == 1)
 
 
