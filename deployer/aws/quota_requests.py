@@ -7,6 +7,7 @@ from typing import Any
 
 from deployer.aws.quotas import Quota
 from deployer.aws.session import Session, aws_errors
+from deployer.errors import AwsError
 
 # Service Quotas API reference, RequestedServiceQuotaChange, read 2026-11.
 STATUSES = {
@@ -60,8 +61,17 @@ def file_request(session: Session, quota: Quota, value: float) -> QuotaRequest:
 
 def read_request(session: Session, request_id: str) -> QuotaRequest:
     """Return where a request stands. Raises AwsError."""
-    with aws_errors("servicequotas:GetRequestedServiceQuotaChange", region=session.region):
-        answer = session.client("service-quotas").get_requested_service_quota_change(RequestId=request_id)
+    try:
+        with aws_errors("servicequotas:GetRequestedServiceQuotaChange", region=session.region):
+            answer = session.client("service-quotas").get_requested_service_quota_change(RequestId=request_id)
+    except AwsError as error:
+        if error.code != "NoSuchResourceException":
+            raise
+        raise AwsError(
+            f"There is no request {request_id} for a quota in {session.region}.",
+            hint="`deployer quota` shows the requests of a region; pass another with --region.",
+            code=error.code,
+        ) from error
     return _request(session, answer["RequestedQuota"])
 
 

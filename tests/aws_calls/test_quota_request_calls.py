@@ -34,6 +34,30 @@ def test_statuses_are_those_that_aws_documents() -> None:
     assert set(quota_requests.STATUSES) == set(model.shape_for("RequestStatus").enum)
 
 
+def test_read_request_of_an_id_that_nobody_has_is_a_plain_no(session: Session) -> None:
+    with pytest.raises(AwsError) as caught:
+        quota_requests.read_request(session, "nonsense")
+
+    assert caught.value.message == "There is no request nonsense for a quota in us-east-1."
+
+
+@pytest.mark.parametrize(
+    ("region", "message", "hint"),
+    [
+        ("eu-wst-1", "There is no region eu-wst-1.", "Did you mean eu-west-1"),
+        ("ap-east-1", "ap-east-1 is not enabled for this account.", "aws account enable-region"),
+    ],
+)
+def test_overview_of_a_region_that_cannot_be_used_says_why(
+    session: Session, region: str, message: str, hint: str
+) -> None:
+    with pytest.raises(AwsError) as caught:
+        requests.overview(Config(name="demo", region=region), session.elsewhere(region))
+
+    assert caught.value.message == message
+    assert hint in caught.value.hint
+
+
 @pytest.mark.usefixtures("undecided")
 def test_file_request_is_in_the_history_and_can_be_read(session: Session) -> None:
     filed = quota_requests.file_request(session, P_QUOTA, 192)
