@@ -51,6 +51,15 @@ def newest_usable(session: Session, project: str) -> MachineImage | None:
     return next((item.image for item in baked(session, project) if item.state == "available"), None)
 
 
+def is_taken(session: Session, name: str) -> bool:
+    """Say whether the account has an image of that name in this region, in any state: two cannot share one."""
+    with aws_errors("ec2:DescribeImages", region=session.region):
+        answer = session.client("ec2").describe_images(
+            Owners=["self"], Filters=[{"Name": "name", "Values": [name]}], IncludeDeprecated=True
+        )
+    return any(item.get("Name") == name for item in answer["Images"])
+
+
 def image_of(session: Session, instance_id: str) -> MachineImage:
     """Return the image that an instance was launched from. Raises AwsError where it is gone."""
     with aws_errors("ec2:DescribeInstances", region=session.region):

@@ -53,6 +53,11 @@ def bake(config: Config, record: Record, session: Session, reporter: Reporter, *
     """
     name = _checked_name(name) or f"deployer-{config.name}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     requirements = dependencies(config.project)
+    if own_images.is_taken(session, name):  # asked before the machine is touched
+        raise ConfigError(
+            f"There is an image {name!r} in {session.region} already.",
+            hint="Choose another --name; `deployer ami list` shows what was baked, `deployer ami prune` removes it.",
+        )
     node = record.nodes[0]
     parent = _parent(config, session, node)
     host = records.host(config, record, node)

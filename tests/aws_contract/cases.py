@@ -127,6 +127,7 @@ CASES: Mapping[str, Case] = {
     ),
     "own_images.delete_snapshot": Case(lambda aws: own_images.delete_snapshot(aws, "snap-1")),
     "own_images.deregister": Case(lambda aws: own_images.deregister(aws, "ami-1")),
+    "own_images.is_taken": Case(lambda aws: own_images.is_taken(aws, "1")),
     "own_images.newest_usable": Case(lambda aws: own_images.newest_usable(aws, "1")),
     "own_images.snapshots": Case(lambda aws: own_images.snapshots(aws, "1")),
     "prices.on_demand_prices": Case(

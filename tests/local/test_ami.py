@@ -69,6 +69,11 @@ def test_baked_image_holds_the_dependencies_and_serves_the_next_machine(shell: S
     assert told.stdout.strip() == "anemone"
     assert shell("ssh", "--", "ls -A project .deployer/data", expect=None).stdout.strip() == ""
 
+    shell("ssh", "--", "mkdir project && echo secret > project/notes")
+    again = shell("ami", "bake", "--yes", "--name", "reef-1", expect=2)
+    assert "There is an image 'reef-1' in us-east-1 already." in again.stderr
+    assert shell("ssh", "--", "cat project/notes").stdout.strip() == "secret"  # the machine was not touched
+
     pruned = shell("ami", "prune", "--yes", "--json").json()
     assert pruned["images"] == [made["ami_id"]]
     assert (len(pruned["snapshots"]), pruned["freed_gb"]) == (1, made["snapshot_gb"])
