@@ -57,6 +57,13 @@ class Cost:
     lines: tuple[Line, ...]
     sources: tuple[str, ...]
 
+    @property
+    def reservation(self) -> str:
+        """Return why `per_max_hours` is more than the total of now times the hours; "" where it is not."""
+        if self.total is None or self.per_max_hours is None:
+            return ""
+        return " if spot rises to its limit" if self.per_max_hours > self.total * self.max_hours * 1.000001 else ""
+
 
 def hourly(
     candidate: Candidate, *, nodes: int, root_volume_gb: int, max_hours: float, has_cloud9: bool = False

@@ -65,6 +65,8 @@ def test_hourly_bounds_the_bill_of_spot_by_what_its_price_can_rise_to() -> None:
 
     assert price.total == pytest.approx(2 * (0.2 + 0.014849 + 0.005), abs=1e-5)
     assert price.per_max_hours == pytest.approx(20 * (0.526 + 0.014849 + 0.005), abs=1e-4)
+    assert price.reservation == " if spot rises to its limit"
+    assert cost.hourly(candidate(0.526), nodes=2, root_volume_gb=73, max_hours=10).reservation == ""
 
 
 def test_hourly_without_a_price_gives_no_total_but_still_what_is_known() -> None:

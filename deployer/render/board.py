@@ -239,7 +239,7 @@ def _cost(page: Page, found: Survey) -> None:
     table.columns[2].no_wrap = False
     for line in cost.lines:
         table.add_row(escape(line.what), _sum(line.usd_per_hour), f"[dim]{escape(line.source)}[/]")
-    most = "" if cost.per_max_hours is None else f"at most {money(cost.per_max_hours)} in all: "
+    most = "" if cost.per_max_hours is None else f"at most {money(cost.per_max_hours)} in all{cost.reservation}: "
     ends = f"{most}it ends by itself after {cost.max_hours:g} h (max_hours)"
     table.add_row("[bold]total[/]", f"[bold]{_sum(cost.total)}[/]", ends)
     page.table(table)

@@ -80,7 +80,7 @@ def _bill(cost: Cost) -> Table:
     for line in cost.lines:
         amount = "unknown" if line.usd_per_hour is None else money(line.usd_per_hour)
         table.add_row(escape(line.what), amount, escape(line.source))
-    most = f", {money(cost.per_max_hours)} at most" if cost.per_max_hours is not None else ""
+    most = f", {money(cost.per_max_hours)} at most{cost.reservation}" if cost.per_max_hours is not None else ""
     total = "unknown" if cost.total is None else money(cost.total)
     table.add_row(
         "[bold]total per hour[/]",
