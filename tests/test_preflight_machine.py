@@ -181,3 +181,12 @@ def test_check_region_tells_another_partition_from_a_region_that_does_not_exist(
     assert finding.level is Level.ERROR
     assert words in finding.message
     assert finding.hint
+
+
+def test_check_offering_does_not_take_a_zone_id_for_a_name_where_the_zones_are_unknown() -> None:
+    seen = facts(config=config(availability_zone="use1-az4"), zones=denied("ec2:DescribeAvailabilityZones"))
+
+    finding = only(check_offering(seen, "g4dn.xlarge"))
+
+    assert finding.message.startswith("Which zone use1-az4 is in this account could not be read: ")
+    assert finding.hint == "Allow ec2:DescribeAvailabilityZones. Or name the zone, e.g. --zone us-east-1a."

@@ -7,12 +7,14 @@ from datetime import date
 
 from ami import catalogue
 from ami.catalogue import CATALOGUE, PAST, Image
-from deployer.aws import images, own_images
+from deployer.aws import ec2, images, own_images
 from deployer.aws.asking import Unknown, ask
 from deployer.aws.images import MachineImage
 from deployer.aws.own_images import BakedImage
+from deployer.aws.regions import home_region
 from deployer.aws.session import Session
 from deployer.config import Config
+from deployer.deployment.survey import require_region
 from deployer.errors import AwsError
 
 
@@ -53,9 +55,14 @@ class Shown:
 
 
 def list_images(config: Config, session: Session, instance_type: str = "") -> Listing:
-    """Return the catalogue and our own images, of either only what drives `instance_type` where one is given."""
+    """Return the catalogue and our own images, of either only what drives `instance_type` where one is given.
+
+    Raises AwsError for a region that does not exist, or that the account has not enabled.
+    """
+    regions = ask(ec2.regions, session.elsewhere(home_region(config.region)))
     newest, past = ask(images.newest, session, CATALOGUE), ask(images.newest, session, PAST)
     own = ask(own_images.baked, session, config.project.name)
+    require_region(config, regions.result())
     here, gone, baked = newest.result(), past.result(), own.result()
     known = {name: item for part in (here, gone) if not isinstance(part, Unknown) for name, item in part.items()}
     family = instance_type.partition(".")[0]
@@ -79,7 +86,11 @@ def list_images(config: Config, session: Session, instance_type: str = "") -> Li
 
 
 def show(config: Config, session: Session, text: str) -> Shown:
-    """Return what is known of an image; of one of the catalogue also where the region does not have it."""
+    """Return what is known of an image; of one of the catalogue also where the region does not have it.
+
+    Raises AwsError where there is no such image, and for a region as `list_images` does.
+    """
+    require_region(config, ask(ec2.regions, session.elsewhere(home_region(config.region))).result())
     image: MachineImage | None = None
     problem = ""
     try:

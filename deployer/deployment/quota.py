@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from deployer.aws import claims, ec2, quota_requests, quotas
@@ -17,10 +17,8 @@ from deployer.aws.regions import home_region
 from deployer.aws.session import Session
 from deployer.config import Config
 from deployer.deployment import record
+from deployer.deployment.survey import require_region
 from deployer.errors import AwsError, NotDeployed, UsageError
-from deployer.facts import Facts
-from deployer.preflight.account import check_region
-from deployer.preflight.findings import Level
 from deployer.remote.host import write_atomically
 
 MEMORY = "quota-request.json"
@@ -102,7 +100,7 @@ def overview(config: Config, session: Session) -> Overview:
     spot_requests = ask(claims.spot_requests, session)
     others = ask(quotas.other_quotas, session, config.endpoint.instance_type)
     types, requests = ask(ec2.instance_types, session, names), ask(quota_requests.list_requests, session)
-    _refuse_region(config, regions.result())
+    require_region(config, regions.result())
     known, history = types.result(), requests.result()
     running, reservations, waiting = instances.result(), reserved.result(), spot_requests.result()
     rows = []
@@ -121,13 +119,6 @@ def overview(config: Config, session: Session) -> Overview:
     newest = {item.code: item for item in reversed(history)}
     rows = [replace(row, request=newest.get(row.quota.code)) for row in rows]
     return Overview(region=session.region, rows=tuple(rows))
-
-
-def _refuse_region(config: Config, regions: Mapping[str, bool] | Unknown) -> None:
-    found = [] if isinstance(regions, Unknown) else check_region(Facts(config=config, regions=regions))
-    for item in found:
-        if item.level is Level.ERROR:
-            raise AwsError(item.message, hint=item.hint, code="NoSuchRegion")
 
 
 def plan_request(config: Config, session: Session, *, code: str = "", value: int | None = None) -> Increase:

@@ -11,9 +11,11 @@ from deployer.aws.session import Session
 from deployer.config import Config
 from deployer.deployment.board import Board, make_board
 from deployer.distance import km_between
+from deployer.errors import AwsError
 from deployer.facts import Facts, Unknown, gather_regions
 from deployer.placement import Candidate
-from deployer.preflight import Finding
+from deployer.preflight import Finding, Level
+from deployer.preflight.account import check_region
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,15 @@ def compare(config: Config, session: Session, regions: Sequence[str], *, is_shor
     # A zone belongs to one region: to insist on it would leave nothing to compare.
     found = gather_regions(session, replace(config, availability_zone=""), regions)
     return arrange({region: _judge(facts, is_shortlist) for region, facts in found.items()})
+
+
+def require_region(config: Config, regions: Mapping[str, bool] | Unknown) -> None:
+    """Raise AwsError where the region of the configuration does not exist, or is not enabled; pure."""
+    if isinstance(regions, Unknown):
+        return
+    for item in check_region(Facts(config=config, regions=regions)):
+        if item.level is Level.ERROR:
+            raise AwsError(item.message, hint=item.hint, code="NoSuchRegion")
 
 
 def arrange(surveys: Mapping[str, Survey]) -> Comparison:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 
+from deployer.allowed import ZONE_PATTERN
 from deployer.aws import ec2
 from deployer.aws.ec2 import InstanceType
 from deployer.aws.hardware import ZONES_DATE, hardware_table
 from deployer.facts import Facts, Unknown
-from deployer.preflight.findings import Finding, Level, unknown
+from deployer.preflight.findings import Finding, Level, allow, unknown
 
 # Family: gone by (last seen in the public offering data the quarter before), what to take instead.
 WITHDRAWN_FAMILIES = {
@@ -93,6 +94,10 @@ def check_offering(facts: Facts, name: str) -> list[Finding]:
         return [Finding("offering", Level.ERROR, f"{name} is not offered in {region}.", _elsewhere(name, region), name)]
     ids = {} if isinstance(facts.zones, Unknown) else {zone.name: zone.id for zone in facts.zones}
     wanted = wanted_zone(facts)
+    if wanted and isinstance(facts.zones, Unknown) and not ZONE_PATTERN.fullmatch(wanted):
+        message = f"Which zone {wanted} is in this account could not be read: {facts.zones.reason}"
+        hint = f"{allow(facts.zones.permission, facts.zones.reason)} Or name the zone, e.g. --zone {min(offered)}."
+        return [Finding("offering", Level.ERROR, message, hint.strip(), name)]
     if wanted and wanted not in offered:
         first = min(offered)
         asked = facts.config.availability_zone
