@@ -31,7 +31,8 @@ def show(found: Comparison, *, as_json: bool, left_out_zone: str = "") -> None:
         print_json(_as_facts(found))
         return
     page = Page()
-    page.title(f"{len(found.surveys)} regions, nearest to the data first")
+    count = len(found.surveys)
+    page.title(f"{count} regions, nearest to the data first" if count > 1 else "1 region")
     page.table(_regions(found, page.is_wide))
     page.note(*legend([item.board for item in found.surveys]))
     _obstacles(page, found)
