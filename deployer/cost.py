@@ -59,10 +59,11 @@ class Cost:
 
     @property
     def reservation(self) -> str:
-        """Return why `per_max_hours` is more than the total of now times the hours; "" where it is not."""
+        """Return what is to be said beside `per_max_hours`: why it is more than price × hours, and what comes after."""
         if self.total is None or self.per_max_hours is None:
             return ""
-        return " if spot rises to its limit" if self.per_max_hours > self.total * self.max_hours * 1.000001 else ""
+        rises = " if spot rises to its limit" if self.per_max_hours > self.total * self.max_hours * 1.000001 else ""
+        return rises + (", Cloud9 afterwards aside" if self.cloud9 else "")
 
 
 def hourly(

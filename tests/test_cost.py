@@ -99,6 +99,7 @@ def test_hourly_counts_a_cloud9_environment_and_says_that_it_stops() -> None:
     assert without.total is not None
     assert price.total - without.total == pytest.approx(price.cloud9)
     assert "stops after 30 idle minutes" in price.lines[-1].source
+    assert price.reservation == ", Cloud9 afterwards aside"  # max_hours ends the machines, not the environment
 
 
 @pytest.mark.parametrize("usd", [0.526, None])
