@@ -52,6 +52,13 @@ def test_launch_error_says_which_quota_is_full(code: str, instance_type: str, sp
     ("code", "said", "kind", "says", "hint"),
     [
         (
+            "InternalError",
+            "An internal error has occurred",
+            errors.AwsError,
+            "An internal error has occurred (InternalError)",
+            "give the same command again",
+        ),
+        (
             "PendingVerification",
             "Your request for accessing resources in this region is being validated.",
             errors.AwsError,
