@@ -32,7 +32,7 @@ from deployer.commands import (
 )
 from deployer.commands.context import Context
 from deployer.errors import DeployerError
-from deployer.hints import as_typed
+from deployer.hints import advice_as_typed
 
 EXIT_INTERRUPTED = 130
 
@@ -59,11 +59,8 @@ class InOrder(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command; an error of ours leaves with its advice spelt for this command line."""
-        try:
+        with advice_as_typed():
             return super().invoke(context)
-        except DeployerError as error:
-            error.message, error.hint = as_typed(error.message), as_typed(error.hint)
-            raise
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

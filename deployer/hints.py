@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
+
+from deployer.errors import DeployerError
 
 VERBS = re.compile(r"\bdeployer (?=(?:check|up|train|status|logs|fetch|cancel|ssh|ssh-config|down|quota|ami)\b)")
 QUOTA = re.compile(r"quota\b[^`;,]* --region ")
 
-# The options of `check` that `up` has as well: they say what is launched.
+UP = re.compile(r"\bdeployer up\b")
+
+# The options of `check` and `up` that say what is launched.
 PLACEMENT = ("zone", "instance_type", "nodes", "spot", "gpu_memory", "gpus", "max_price")
 
 
 def as_typed(text: str) -> str:
     """Return `text` with --config, --cloud, --name and --region in every `deployer …` where they were given.
 
-    Without them `deployer --cloud local up` would advise `deployer train`, which means AWS.
+    Without them `deployer --cloud local up` would advise `deployer train`, which means AWS. A `deployer up` has the
+    placement options as well: it launches what was looked at.
     """
     context = click.get_current_context(silent=True)
+    text = UP.sub(" ".join(["deployer up", *_placement(context)]).replace("\\", r"\\"), text)
     given = dict(context.find_root().params) if context else {}
     if context and context.params.get("regions"):
         given["region"] = ",".join(context.params["regions"])
@@ -36,10 +44,19 @@ def as_typed(text: str) -> str:
     return VERBS.sub(spell, text)
 
 
-def as_placed(command: str) -> str:
-    """Return a command as it is typed, with the placement options just given: it launches what was looked at."""
-    context = click.get_current_context(silent=True)
-    words = [as_typed(command)]
+@contextmanager
+def advice_as_typed() -> Iterator[None]:
+    """Spell the advice of an error while the command that raises it still knows its options."""
+    try:
+        yield
+    except DeployerError as error:
+        error.message, error.hint = as_typed(error.message), as_typed(error.hint)
+        raise
+
+
+def _placement(context: click.Context | None) -> list[str]:
+    """Return the placement options that were given, as words."""
+    words = []
     for name in PLACEMENT:
         value = context.params.get(name) if context else None
         option = f"--{name.replace('_', '-')}"
@@ -48,4 +65,4 @@ def as_placed(command: str) -> str:
         elif value is not None:
             values = value if isinstance(value, tuple) else (f"{value:g}" if isinstance(value, float) else value,)
             words += [f"{option} {shlex.quote(str(item))}" for item in values]
-    return " ".join(words)
+    return words

@@ -11,7 +11,8 @@ import pytest
 
 from deployer import cli
 from deployer.commands.check import check
-from deployer.hints import as_placed, as_typed
+from deployer.errors import NoCapacity
+from deployer.hints import as_typed
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,23 @@ def test_next_command_launches_what_was_looked_at(arguments: list[str], expected
     group = cli.cli.make_context("deployer", ["--cloud", "local", "check"])
 
     with check.make_context("check", arguments, parent=group):
-        assert expected in as_placed("deployer up")
+        assert expected in as_typed("deployer up")
+
+
+def test_error_of_up_advises_what_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise NoCapacity("Sold out.", hint="`deployer up --wait 30m` goes on trying.")
+
+    # The account's answer is not the matter here: what the command line makes of it is.
+    monkeypatch.setattr("deployer.commands.context.Context.config", refuse)
+
+    code = cli.run(["--region", "eu-west-1", "up", "--instance-type", "g5.xlarge", "--zone", "euw1-az1"])
+
+    assert code == 1
+    advice = "`deployer --region eu-west-1 up --zone euw1-az1 --instance-type g5.xlarge --wait 30m` goes on trying."
+    assert advice in capsys.readouterr().err
 
 
 def test_advice_on_images_carries_the_flags_of_the_group() -> None:

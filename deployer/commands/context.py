@@ -17,6 +17,7 @@ from deployer import allowed
 from deployer import config as configuration
 from deployer.config import Config
 from deployer.errors import ConfigError, LocalCloudError, MissingDependency
+from deployer.hints import advice_as_typed
 
 if TYPE_CHECKING:
     from deployer.aws.session import Session
@@ -93,7 +94,8 @@ pass_context = click.make_pass_decorator(Context)
 
 
 def placement_options(function: Function) -> Function:
-    """Add the options that say where and what to launch."""
+    """Add the options that say where and what to launch; advice in errors repeats them."""
+    function = advice_as_typed()(function)
     for option in (
         click.option("--max-price", type=float, help="USD per hour that one instance may cost at most."),
         click.option("--gpus", type=click.IntRange(min=1), help="Exact number of GPUs: chooses the types."),

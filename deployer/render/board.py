@@ -15,7 +15,7 @@ from rich.table import Table
 
 from deployer.aws.hardware import TABLE_REGION
 from deployer.facts import Unknown
-from deployer.hints import as_placed, as_typed
+from deployer.hints import as_typed
 from deployer.preflight.verdicts import verdicts
 from deployer.render.console import MARKS, money, print_json
 from deployer.render.page import Page
@@ -70,7 +70,7 @@ def show(found: Survey, *, as_json: bool) -> None:
     _cost(page, found)
     page.line()
     if found.can_launch:
-        page.line(f"[green]{escape(config.name)} can be launched.[/] Next: {escape(as_placed('deployer up'))}")
+        page.line(f"[green]{escape(config.name)} can be launched.[/] Next: {escape(as_typed('deployer up'))}")
     else:
         page.line("[red]Nothing can be launched.[/]")
 

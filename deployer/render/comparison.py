@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from deployer.facts import Unknown
-from deployer.hints import as_placed, as_typed
+from deployer.hints import as_typed
 from deployer.preflight.findings import Level
 from deployer.preflight.verdicts import verdicts_of_regions
 from deployer.render.board import NOTHING, as_facts, legend, usd
@@ -42,7 +42,7 @@ def show(found: Comparison, *, as_json: bool, left_out_zone: str = "") -> None:
         page.text(cheapest(found))
     if found.can_launch:
         region = next(item.facts.config.region for item in found.surveys if item.can_launch)
-        up = as_placed("deployer up").replace("deployer", f"deployer --region {region}", 1)
+        up = as_typed("deployer up").replace("deployer", f"deployer --region {region}", 1)
         up += f" --zone {ANY_ZONE}" if left_out_zone else ""
         page.line(f"[green]It can be launched.[/] Next: {escape(up)}")
     else:
