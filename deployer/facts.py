@@ -19,7 +19,7 @@ from deployer.aws.hardware import hardware_table
 from deployer.aws.images import MachineImage
 from deployer.aws.prices import Price
 from deployer.aws.quotas import Quota
-from deployer.aws.regions import home_region, known_regions
+from deployer.aws.regions import default_regions, home_region, known_regions
 from deployer.aws.s3 import DataLocation
 from deployer.aws.session import Identity, Session
 from deployer.config import Config
@@ -107,7 +107,10 @@ def gather_regions(session: Session, config: Config, regions: Sequence[str]) -> 
     home = session.elsewhere(home_region(config.region))
     if tuple(regions) == ALL_REGIONS:
         listed = ask(ec2.regions, home).result()
-        regions = [config.region] if isinstance(listed, Unknown) else sorted(name for name in listed if listed[name])
+        known = (
+            default_regions(config.region) if isinstance(listed, Unknown) else [key for key in listed if listed[key]]
+        )
+        regions = sorted(known)
     configs = {name: replace(config, region=name) for name in regions}
     # Nothing answers in a region that does not exist: it would be waited for.
     asked = {name: _Region(session.elsewhere(name), configs[name]) for name in configs if name in known_regions()}

@@ -16,7 +16,10 @@ from deployer.facts import Facts, Unknown
 from deployer.preflight import launchable_types
 
 # This type cannot be had in this zone, now or ever; in another zone, or another type, perhaps.
-TYPE_IN_ZONE_CODES = (translation.CAPACITY_CODES | {"Unsupported"}) - {"InsufficientVolumeCapacity"}
+# AWS's own faults belong here: a launch meets them in one zone far more often than in all of them.
+TYPE_IN_ZONE_CODES = (translation.CAPACITY_CODES | translation.SERVER_FAULT_CODES | {"Unsupported"}) - {
+    "InsufficientVolumeCapacity"
+}
 
 # Nothing fits into this zone, whatever the type: its disks or its addresses have run out.
 ZONE_CODES = frozenset({"InsufficientFreeAddressesInSubnet", "InsufficientVolumeCapacity"})
@@ -93,8 +96,11 @@ def hinted_zones(said: str) -> tuple[str, ...]:
 
 
 def root_volume_gb(config: Config, image: MachineImage) -> int:
-    """Return the size of the root disk in GiB: as configured, else the image's snapshot and room to work."""
-    return config.root_volume_gb or image.snapshot_gb + WORKING_SPACE_GB
+    """Return the size of the root disk in GiB: as configured, else the image's snapshot and room to work.
+
+    An image that was baked has that room in its snapshot.
+    """
+    return config.root_volume_gb or image.snapshot_gb + (0 if image.project else WORKING_SPACE_GB)
 
 
 def _zone_names(facts: Facts, instance_type: str) -> list[str]:

@@ -114,3 +114,28 @@ def test_reader_that_goes_away_is_no_error(project: Path) -> None:
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=os.environ)
 
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "words"),
+    [
+        ("y\n", 0, "went on"),
+        ("n\n", 1, "Nothing was done."),
+        ("", 2, "nobody can answer here.\nHint: Add --yes."),
+    ],
+)
+def test_question_is_answered_by_a_person_or_by_a_flag(answer: str, code: int, words: str) -> None:
+    program = (
+        "import click, sys\n"
+        "from deployer import cli\n"
+        "from deployer.commands.context import confirm\n"
+        "@cli.cli.command()\n"
+        "def ask():\n"
+        "    confirm('Go on?')\n"
+        "    print('went on')\n"
+        "sys.exit(cli.run(['ask']))\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], input=answer, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, words in done.stdout + done.stderr) == (code, True), done.stderr

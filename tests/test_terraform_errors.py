@@ -19,6 +19,9 @@ from deployer.terraform.events import diagnosed, to_error
             "Server.InsufficientInstanceCapacity: Insufficient capacity",
             "InsufficientInstanceCapacity",
         ),
+        ("unexpected state 'terminated'. last error: Server.InternalError: Internal error on launch", "InternalError"),
+        # A disk key that may not be used: no other zone helps.
+        ("unexpected state. last error: Client.InternalError: Client error on launch", "Client.InternalError"),
         ("Invalid value for variable", ""),
     ],
 )

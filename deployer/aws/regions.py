@@ -9,6 +9,28 @@ from functools import cache
 HOMES = {"cn-": "cn-north-1", "us-gov-": "us-gov-west-1"}
 HOME = "us-east-1"
 
+# Every account of the commercial partition has these without asking; the others are enabled first.
+# docs.aws.amazon.com/accounts, "Enable or disable AWS Regions in your account", 2026-11
+DEFAULT_REGIONS = (
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+)
+
 
 @cache
 def known_regions() -> tuple[str, ...]:
@@ -28,3 +50,8 @@ def close_regions(region: str) -> tuple[str, ...]:
 def home_region(region: str) -> str:
     """Return where to ask about a region that does not answer itself: one that every account there may use."""
     return next((home for prefix, home in HOMES.items() if region.startswith(prefix)), HOME)
+
+
+def default_regions(region: str) -> tuple[str, ...]:
+    """Return `region` and those that every account of its partition has, where AWS does not say which this one has."""
+    return tuple(dict.fromkeys([region, *(DEFAULT_REGIONS if home_region(region) in DEFAULT_REGIONS else ())]))

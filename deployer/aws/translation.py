@@ -94,12 +94,12 @@ THROTTLE_CODES = frozenset(
 )
 ACCOUNT_CODES = frozenset({"Blocked", "OptInRequired", "PendingVerification", "AccountProblem"})
 
+SERVER_FAULT_CODES = frozenset({"InternalError", "ServiceUnavailable", "Unavailable"})
+
 # What a launch alone can be refused for: its image and its disk; and what AWS says of its own faults.
 AGAIN_HINT = "It is AWS's own fault, often of one zone: give the same command again, or name another zone (--zone)."
 LAUNCH_HINTS = {
-    "InternalError": AGAIN_HINT,
-    "ServiceUnavailable": AGAIN_HINT,
-    "Unavailable": AGAIN_HINT,
+    **dict.fromkeys(SERVER_FAULT_CODES, AGAIN_HINT),
     "InvalidAMIID.NotFound": "Leave ami empty to get an image of this region that fits; `deployer ami list` has them.",
     "InvalidBlockDeviceMapping": "Set root_volume_gb = 0 in deployer.toml: the disk then fits the image.",
 }

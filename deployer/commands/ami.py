@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from deployer.commands.context import Context, json_option, pass_context, yes_option
+from deployer.commands.context import Context, confirm, json_option, pass_context, yes_option
 
 
 @click.group()
@@ -75,7 +75,7 @@ def bake(context: Context, /, image_name: str, yes: bool, as_json: bool) -> None
     known = record.read(config)
     if not yes:
         machine = f"{known.nodes[0].alias} ({known.nodes[0].instance_id})"
-        click.confirm(f"{machine} loses its project, images and jobs, and reboots. Go on?", abort=True, err=True)
+        confirm(f"{machine} loses its project, images and jobs, and reboots. Go on?")
     with record.exclusive(config, "ami bake"):
         made = baking.bake(config, known, context.session(config), context.reporter(), name=image_name)
     render.baked(made, as_json=as_json)
@@ -105,5 +105,5 @@ def prune(context: Context, /, keep: int, yes: bool, as_json: bool) -> None:
     old = own_images.baked(session, project)[keep:]
     render.to_prune(old, project)
     if old and not yes:
-        click.confirm("Remove them?", abort=True, err=True)
+        confirm("Remove them?")
     render.pruned(baking.prune(session, project, old, context.reporter()), as_json=as_json)

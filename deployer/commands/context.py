@@ -16,7 +16,7 @@ import click
 from deployer import allowed
 from deployer import config as configuration
 from deployer.config import Config
-from deployer.errors import ConfigError, LocalCloudError, MissingDependency
+from deployer.errors import ConfigError, LocalCloudError, MissingDependency, UsageError
 from deployer.hints import advice_as_typed
 
 if TYPE_CHECKING:
@@ -132,3 +132,16 @@ def split_regions(texts: Iterable[str]) -> tuple[str, ...]:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON, for programs.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+def confirm(question: str) -> None:
+    """Ask on stderr; a no ends the command with exit code 1. Raises UsageError where nobody is there to answer."""
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise UsageError("This asks before it goes on, and nobody can answer here.", hint="Add --yes.") from None
+    if not agreed:
+        click.echo("Nothing was done.", err=True)
+        raise click.exceptions.Exit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from deployer.commands.context import Context, json_option, pass_context, yes_option
+from deployer.commands.context import Context, confirm, json_option, pass_context, yes_option
 
 
 @click.command()
@@ -31,6 +31,6 @@ def down(context: Context, /, keep_bucket: bool, yes: bool, as_json: bool) -> in
     with record.exclusive(config, "down"):
         if not yes:
             kept = " (the bucket stays)" if keep_bucket else ", the bucket with its images too"
-            click.confirm(f"Destroy {config.name!r} in {config.region}{kept}?", abort=True, err=True)
+            confirm(f"Destroy {config.name!r} in {config.region}{kept}?")
         result = tear_down(config, session, reporter, keep_bucket=keep_bucket)
     return render.down_result(config, result, as_json=as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from deployer.commands.context import Context, json_option, pass_context, yes_option
+from deployer.commands.context import Context, confirm, json_option, pass_context, yes_option
 from deployer.commands.duration import duration
 from deployer.config import Config
 
@@ -75,7 +75,7 @@ def request(context: Context, /, code: str, value: int | None, region: str | Non
     if plan.request is None:
         render.increase(plan, as_json=as_json)
         if not yes:
-            click.confirm("Ask AWS for that?", abort=True, err=True)
+            confirm("Ask AWS for that?")
     filed = quotas.file(config, session, plan)
     render.request(filed, as_json=as_json, was_open=plan.request is not None)
 

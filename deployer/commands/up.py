@@ -8,6 +8,7 @@ import click
 
 from deployer.commands.context import (
     Context,
+    confirm,
     json_option,
     pass_context,
     placement_options,
@@ -56,6 +57,6 @@ def up(
         if dry_run:
             return
         if not yes and not plan.running:
-            click.confirm("Provision this?", abort=True, err=True)
+            confirm("Provision this?")
         result = provision(plan, session, reporter, wait_seconds=wait_seconds or 0.0)
         render.result(result, as_json=as_json)

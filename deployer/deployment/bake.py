@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import time
 import tomllib
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +34,8 @@ NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
 IMAGE_TIMEOUT_SECONDS = 3600
 INSTALL_TIMEOUT_SECONDS = 3600
 CLEAN_TIMEOUT_SECONDS = 600
+
+_STILL_USABLE = "No image was made. The machine can be used as before; what it had in its home is gone."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +77,7 @@ def bake(config: Config, record: Record, session: Session, reporter: Reporter, *
                 timeout_seconds=INSTALL_TIMEOUT_SECONDS,
             )
             step.say(f"{len(requirements)} requirements, on top of {found.python}")
-        with reporter.step("Taking out what is this machine's own") as step:
-            answer = connection.run(
-                "sh -s", input=recipe.clean_script(node.instance_id).encode(), timeout_seconds=CLEAN_TIMEOUT_SECONDS
-            )
-            is_home = answer.text.rpartition("\n")[2] == "home"
-            step.say("its home only: the system is not this machine's" if is_home else "home, keys, logs, deadline")
-        try:
+        with _cleaned(connection, node, reporter):
             ami_id = own_images.create(
                 session,
                 node.instance_id,
@@ -91,9 +87,6 @@ def bake(config: Config, record: Record, session: Session, reporter: Reporter, *
                 parent=parent,
                 python=recipe.PYTHON,
             )
-        except BaseException:
-            connection.run("sh -s", input=recipe.undo_script(node.instance_id).encode(), check=False)
-            raise
     made = _wait(config, session, ami_id, reporter)
     _come_back(config, record, session, reporter, node)
     return made
@@ -127,9 +120,43 @@ def prune(session: Session, project: str, images: Sequence[BakedImage], reporter
             for snapshot in item.snapshots
         }
         freed = tuple(item for item in own_images.snapshots(session, project) if item.id not in kept)
-        for snapshot in freed:
-            own_images.delete_snapshot(session, snapshot.id)
+        held = [(snapshot, error) for snapshot in freed if (error := _delete(session, snapshot)) is not None]
+    if held:
+        snapshot, error = held[0]
+        raise AwsError(
+            f"{len(held)} of {len(freed)} snapshots were not deleted and still bill; {snapshot.id}: {error.message}",
+            hint="`deployer ami prune` again removes them once nothing uses them: an image copied from ours may.",
+            code=error.code,
+            operation="ec2:DeleteSnapshot",
+        ) from error
     return Pruned(images=tuple(images), snapshots=freed)
+
+
+@contextmanager
+def _cleaned(connection: ssh.Connection, node: Node, reporter: Reporter) -> Iterator[None]:
+    """Take out what must not travel; where no image comes of it, put back what lets people in."""
+    try:
+        with reporter.step("Taking out what is this machine's own") as step:
+            script = recipe.clean_script(node.instance_id).encode()
+            answer = connection.run("sh -s", input=script, timeout_seconds=CLEAN_TIMEOUT_SECONDS)
+            is_home = answer.text.rpartition("\n")[2] == "home"
+            step.say("its home only: the system is not this machine's" if is_home else "home, keys, logs, deadline")
+        yield
+    except BaseException as error:
+        with suppress(DeployerError):  # the road to the machine may be what failed
+            connection.run("sh -s", input=recipe.undo_script(node.instance_id).encode(), check=False)
+        if isinstance(error, DeployerError):
+            error.hint = f"{error.hint} {_STILL_USABLE}".strip()
+        raise
+
+
+def _delete(session: Session, snapshot: Snapshot) -> AwsError | None:
+    """Delete a snapshot; return why AWS does not, since the others shall go all the same."""
+    try:
+        own_images.delete_snapshot(session, snapshot.id)
+    except AwsError as error:
+        return error
+    return None
 
 
 def _checked_name(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from deployer import cost
+from deployer.aws import transfer
 from deployer.aws.s3 import DataLocation
 from deployer.facts import Facts, Unknown
 from deployer.preflight.findings import Finding, Level, unknown
@@ -49,10 +49,10 @@ def _not_located(path: str, fact: Unknown) -> Finding:
 
 def _price(location: DataLocation, region: str) -> str:
     """Return the sum for what was counted; the price of a GB where nothing was."""
-    per_gb = cost.transfer(1, from_region=location.region, to_region=region)
+    per_gb = transfer.transfer_usd(1, from_region=location.region, to_region=region)
     if per_gb is None:
         return f"The price from {location.region} is unknown here; between other regions it is $0.02 to $0.15 per GB."
-    rate = f"${per_gb:g} per GB ({cost.TRANSFER_SOURCE})"
+    rate = f"${per_gb:g} per GB ({transfer.TRANSFER_SOURCE})"
     if location.denied:
         return f"It would cost {rate}; how much they are is unknown without {location.denied}."
     usd = location.size / GB * per_gb

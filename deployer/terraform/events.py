@@ -16,8 +16,9 @@ from deployer.aws.translation import full_quota_hint
 from deployer.errors import StateLocked, TerraformError
 
 POLL_SECONDS = 0.05
-# Of a refused call; and of a machine that ended while it started, where the code stands in EC2's state reason.
-API_ERROR = re.compile(r"(?:api error |last error: (?:Server|Client)\.)(\w[\w.]*\b)")
+# Of a refused call; and of a machine that ended while it started, where the code stands in EC2's state reason. There an
+# internal error of the client is a disk key that it may not use, which every zone would refuse: it keeps its prefix.
+API_ERROR = re.compile(r"(?:api error |last error: (?:Server\.|(?=Client\.InternalError)|Client\.))(\w[\w.]*\b)")
 END = -1
 LAUNCHED = "aws_instance."
 

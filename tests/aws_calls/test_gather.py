@@ -339,3 +339,15 @@ def _answer_unknown_token(request: Any, **_: Any) -> Any:
             )
 
     return AWSResponse(request.url, 403, {}, Body())
+
+
+def test_gather_regions_compares_what_every_account_has_where_the_list_is_denied(
+    session: Session, cloud: ControlClient
+) -> None:
+    cloud.add_fault(Fault(action="DescribeRegions", code="UnauthorizedOperation"))
+
+    found = gather_regions(session, Config(name="demo", instance_type=("g4dn.xlarge",)), ALL_REGIONS)
+
+    assert {"us-east-1", "eu-west-1", "ap-southeast-2"} <= set(found)
+    assert isinstance(found["eu-west-1"].regions, Unknown)
+    assert placement.candidates(found["eu-west-1"])
