@@ -60,7 +60,7 @@ class Stream:
 
     def close(self) -> None:
         """Close the channel; a command that still runs sees its standard streams end."""
-        self._channel.close()
+        self._close_channel()
         self._reader.join(timeout=5)
 
     def read(self, size: int = BLOCK_BYTES) -> bytes:
@@ -69,6 +69,8 @@ class Stream:
             return self._channel.recv(size)
         except TimeoutError as error:
             raise HostUnreachable(f"{self._host} has been silent for {self._silence_seconds} s.") from error
+        except (OSError, EOFError) as error:  # reading writes too: it tells the host how much more may come
+            raise HostUnreachable(f"The connection to {self._host} was lost.") from error
 
     def read_exactly(self, size: int) -> bytes:
         """Return `size` bytes; raise RemoteError or HostUnreachable when the command ends before."""
@@ -129,8 +131,7 @@ class Stream:
         finally:
             if timer:
                 timer.cancel()
-            if not self._channel.closed:
-                self._channel.close()
+            self._close_channel()
             feeder.join(timeout=5)
 
     def finish(self, stdout: bytes = b"", *, check: bool = True) -> Completed:
@@ -153,6 +154,8 @@ class Stream:
                 block = self._channel.recv_stderr(BLOCK_BYTES)
             except TimeoutError:
                 continue
+            except (OSError, EOFError):
+                return
             if not block:
                 return
             self._stderr += block
@@ -168,7 +171,11 @@ class Stream:
 
     def _expire(self, seconds: float) -> None:
         self._expired_after = seconds
-        self._channel.close()
+        self._close_channel()
+
+    def _close_channel(self) -> None:
+        with contextlib.suppress(OSError, EOFError):  # a connection that is lost is closed
+            self._channel.close()
 
     def _describe_failure(self, completed: Completed) -> str:
         last = [line for line in completed.stderr.decode(errors="replace").splitlines() if line.strip()][-5:]

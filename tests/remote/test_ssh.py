@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import socket
 import subprocess
 import time
@@ -247,3 +248,16 @@ def test_write_ssh_config_takes_the_bastion_over(remote: RemoteHost, tmp_path: P
     write_ssh_config(tmp_path / "ssh_config", [host])
     assert (tmp_path / "ssh_config").read_bytes() == first
     assert (tmp_path / "ssh_config").stat().st_mode & 0o777 == 0o600
+
+
+def test_reading_from_a_connection_that_was_reset_says_that_it_is_lost(
+    remote: RemoteHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reset(_message: object) -> None:
+        raise EOFError
+
+    with Connection(remote.host) as connection, connection.open("head -c 9000000 /dev/zero") as stream:
+        # The moment between the reset and paramiko's noticing it cannot be timed from outside.
+        monkeypatch.setattr(stream._channel.get_transport(), "_send_user_message", reset)
+        with pytest.raises(HostUnreachable, match=r"The connection to .* was lost"):
+            collections.deque(iter(stream.read, b""), maxlen=0)
