@@ -197,7 +197,10 @@ class Launch:
         return left
 
     def _nothing_left(self, wait_seconds: float, *, is_worth_waiting: bool) -> AwsError:
-        tried = "; ".join(f"{where}: {error.code}" for where, (_, error) in self._refused.items())
+        zones: dict[tuple[str, str], list[str]] = {}
+        for candidate, error in self._refused.values():
+            zones.setdefault((candidate.instance_type, error.code), []).append(candidate.availability_zone)
+        tried = "; ".join(f"{name} in {', '.join(places)}: {code}" for (name, code), places in zones.items())
         errors = [error for _, error in self._refused.values()]
         kind = QuotaExceeded if all(isinstance(item, QuotaExceeded) for item in errors) else NoCapacity
         waited = f" in {_spoken(wait_seconds)}" if wait_seconds else ""
