@@ -66,7 +66,7 @@ def test_quota_holds_in_the_region_that_is_asked_for(user: Shell) -> None:
         (("--code", "L-FE5A380F"), 2, "Say the new total: --value N."),
         (("--region", "eu-west-1"), 0, "enough, nothing to do"),
         # Nobody is there to say yes.
-        ((), 130, "2 → 16"),
+        ((), 2, "2 → 16"),
     ],
 )
 def test_quota_request_files_nothing_that_was_not_meant(
