@@ -5,6 +5,7 @@ boto3 costs a third of a second to import, so it is imported by the first call, 
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from collections.abc import Iterator
@@ -96,6 +97,12 @@ class Session:
         client.meta.events.register("before-send", self._caller.began)
         client.meta.events.register("response-received", partial(self._caller.answered, region))
         return client
+
+
+def import_boto3() -> None:
+    """Import now what the first call would import, while something else is waited for."""
+    for module in ("boto3", "botocore.client", "botocore.config", "botocore.loaders"):
+        importlib.import_module(module)
 
 
 @dataclass

@@ -77,17 +77,26 @@ def _go_local(config: Config) -> dict[str, Any]:
     """
     # -P: a folder of the user's that is called model, ami or terraform must not hide ours.
     command = [sys.executable, "-P", "-m", "deployer", "local", "start", "--json", "--project", str(config.project)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if done.returncode == 2:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starting:
+        _prepare_for_aws()
+        said, _ = starting.communicate()
+    if starting.returncode == 2:
         raise MissingDependency("The local cloud is not installed.", hint="pip install 'deployer[local]'")
-    if done.returncode != 0:
+    if starting.returncode != 0:
         raise LocalCloudError("The local cloud did not start; it said why above.")
-    started = json.loads(done.stdout)
+    started = json.loads(said)
     for variable in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[variable]
     os.environ.update(started["environment"])
     os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = config.region
     return dict(started["configuration"])
+
+
+def _prepare_for_aws() -> None:
+    """Do what every command does next and what needs no answer: importing boto3 takes as long as asking."""
+    from deployer.aws.session import import_boto3
+
+    import_boto3()
 
 
 pass_context = click.make_pass_decorator(Context)
