@@ -1,4 +1,4 @@
-"""What a use case tells while it works; `render.py` shows it to people, tests collect it."""
+"""What a use case tells while it works; `progress.py` shows it to people, tests collect it."""
 
 from __future__ import annotations
 
