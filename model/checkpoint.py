@@ -12,7 +12,7 @@ from torch import nn
 
 from model.atomic import write_file
 from model.errors import CheckpointError, NetworkError
-from model.network import build_network
+from model.networks.catalogue import build_network
 
 # Raised whenever an older reader could not use the file.
 FORMAT = 1

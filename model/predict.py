@@ -10,9 +10,9 @@ from pathlib import Path
 
 from model.config import DEVICES, ArgumentParser
 from model.console import count, list_names, run, say, warn
+from model.data.folders import find_images
+from model.data.images import decode_images
 from model.errors import DataError
-from model.folders import find_images
-from model.images import decode_images
 from model.interruption import Interruption
 from model.threads import let_waiting_threads_sleep
 
@@ -39,8 +39,8 @@ def predict(model: Path, images: Path, output: Path, *, device: str = "auto") ->
     # PyTorch takes seconds to import; a folder without images is told before.
     let_waiting_threads_sleep()
     from model.checkpoint import load_checkpoint
-    from model.inference import Classifier
-    from model.results import write_predictions
+    from model.evaluation.results import write_predictions
+    from model.prediction.inference import Classifier
 
     checkpoint = load_checkpoint(model)
     classifier = Classifier(checkpoint, device=device)

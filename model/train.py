@@ -13,9 +13,9 @@ from typing import Any
 
 from model.config import parse_train_arguments
 from model.console import run, say
-from model.dataset import load_dataset
+from model.data.dataset import load_dataset
+from model.evaluation.results import EpochLog
 from model.interruption import Interruption
-from model.results import EpochLog
 from model.threads import let_waiting_threads_sleep
 
 
@@ -29,8 +29,8 @@ def main() -> None:
 
         # PyTorch takes seconds to import; a folder that cannot be used is told before.
         let_waiting_threads_sleep()
-        from model.fit import fit
-        from model.outcome import write_outcome
+        from model.evaluation.outcome import write_outcome
+        from model.training.fit import fit
 
         fitted = fit(config, dataset, log, interruption)
         with interruption.shielded():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.images import decode_image, decode_images
+from model.data.images import decode_image, decode_images
 
 Draw = Callable[..., Path]
 

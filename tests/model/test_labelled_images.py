@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model.data import BadFile, find_labelled_images
+from model.data.samples import BadFile, find_labelled_images
 from model.errors import DataError
 
 Draw = Callable[..., Path]

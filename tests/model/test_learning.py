@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from model.errors import NetworkError, UsageError
-from model.loop import (
+from model.networks.catalogue import build_network, list_archs
+from model.training.loop import (
     build_image_set,
     build_trainer,
     choose_device,
@@ -18,7 +19,6 @@ from model.loop import (
     evaluate,
     train_one_epoch,
 )
-from model.network import build_network, list_archs
 from model.transforms import augment_batch, measure_channels, normalize_batch
 
 # Two threads that wait for each other are slower than one wherever another program wants a core.
@@ -169,7 +169,7 @@ def test_choose_precision_on_a_cpu_asks_for_its_circuits(
     monkeypatch: pytest.MonkeyPatch, flags: set[str], expected: torch.dtype
 ) -> None:
     # No machine has both kinds of CPU.
-    monkeypatch.setattr("model.loop._read_cpu_flags", lambda: flags)
+    monkeypatch.setattr("model.training.loop._read_cpu_flags", lambda: flags)
 
     assert choose_precision(torch.device("cpu")) is expected
 

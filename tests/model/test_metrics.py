@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn
 
-from model.metrics import compute_metrics
+from model.evaluation.metrics import compute_metrics
 
 
 def _answers(*, count: int, classes: int, seed: int, ties: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import torch
 from model.atomic import write_file, write_json
 from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.errors import CheckpointError, SaveError
-from model.network import build_network
+from model.networks.catalogue import build_network
 
 
 def _checkpoint(**changes: Any) -> Checkpoint:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from model.data import Sample
+from model.data.samples import Sample
+from model.data.split import Split, split_samples
 from model.errors import DataError
-from model.split import Split, split_samples
 
 
 def _samples(*rows: tuple[str, str]) -> list[Sample]:

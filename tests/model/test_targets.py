@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from model.data.targets import Target, find_targets, read_targets
 from model.errors import DataError
-from model.targets import Target, find_targets, read_targets
 
 SAMPLE = [("a.jpg", "yes", ""), ("b.jpg", "no", "")]
 GROUPED = [("a.jpg", "yes", "g1"), ("b.jpg", "no", "g2")]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from model.charts import Line, draw_lines
-from model.data import Sample
-from model.report import SHOWN_MISTAKES, Mistake, build_report, find_mistakes
+from model.data.samples import Sample
+from model.report.charts import Line, draw_lines
+from model.report.page import SHOWN_MISTAKES, Mistake, build_report, find_mistakes
 
 Draw = Callable[..., Path]
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
-from model.charts import Line, draw_lines
 from model.console import count, format_duration
-from model.data import Sample
-from model.images import FORMATS, to_rgb
+from model.data.images import FORMATS, to_rgb
+from model.data.samples import Sample
+from model.report.charts import Line, draw_lines
 
 TEMPLATE = Path(__file__).parent / "templates" / "report.html"
 

@@ -11,11 +11,11 @@ import torch
 from model.atomic import write_json, write_text
 from model.checkpoint import save_checkpoint
 from model.config import TrainConfig
-from model.dataset import Dataset
-from model.fit import Fitted
-from model.metrics import compute_metrics
-from model.report import build_report, find_mistakes
-from model.results import write_predictions
+from model.data.dataset import Dataset
+from model.evaluation.metrics import compute_metrics
+from model.evaluation.results import write_predictions
+from model.report.page import build_report, find_mistakes
+from model.training.fit import Fitted
 
 
 def write_outcome(

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from model.data.targets import is_image_name
 from model.errors import DataError
-from model.targets import is_image_name
 
 
 def find_images(folder: Path) -> Iterator[Path]:

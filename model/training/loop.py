@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from model.data.images import Pixels
 from model.errors import UsageError
-from model.images import Pixels
 from model.transforms import augment_batch, normalize_batch
 
 EVALUATION_BATCH = 128

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from model.data import Sample
+from model.data.samples import Sample
 from model.errors import DataError
 
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.console import count, list_names, say, warn
-from model.data import BadFile, LabelledImages, Sample, find_labelled_images
+from model.data.images import DecodedImages, Pixels, decode_images
+from model.data.samples import BadFile, LabelledImages, Sample, find_labelled_images
+from model.data.split import Split, split_samples
 from model.errors import DataError
-from model.images import DecodedImages, Pixels, decode_images
-from model.split import Split, split_samples
 
 # A line at least this often while something lasts.
 PROGRESS_SECONDS = 5.0

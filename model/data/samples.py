@@ -12,9 +12,9 @@ from pathlib import Path
 from unicodedata import normalize
 
 from model.console import count, list_names
+from model.data.folders import NameResolver, find_class_folders, find_images, has_images
+from model.data.targets import FORMS, Target, find_targets, is_image_name, read_targets
 from model.errors import DataError
-from model.folders import NameResolver, find_class_folders, find_images, has_images
-from model.targets import FORMS, Target, find_targets, is_image_name, read_targets
 
 # With more than one bad image in twenty something is wrong with the folder, not with the images.
 MAX_BAD_SHARE = 0.05

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from model.checkpoint import Checkpoint
-from model.images import Pixels
-from model.loop import EVALUATION_BATCH, choose_device
+from model.data.images import Pixels
+from model.training.loop import EVALUATION_BATCH, choose_device
 from model.transforms import normalize_batch
 
 

@@ -13,10 +13,13 @@ import torch
 from model.checkpoint import Checkpoint, save_checkpoint
 from model.config import TrainConfig
 from model.console import format_duration, say
-from model.dataset import PROGRESS_SECONDS, Dataset, every
+from model.data.dataset import PROGRESS_SECONDS, Dataset, every
 from model.errors import Interrupted, ModelError
+from model.evaluation.metrics import compute_metrics
+from model.evaluation.results import EpochLog
 from model.interruption import Interruption
-from model.loop import (
+from model.networks.catalogue import build_network
+from model.training.loop import (
     Evaluation,
     ImageSet,
     Trainer,
@@ -28,9 +31,6 @@ from model.loop import (
     evaluate,
     train_one_epoch,
 )
-from model.metrics import compute_metrics
-from model.network import build_network
-from model.results import EpochLog
 from model.transforms import measure_channels
 
 # A checkpoint for the case that nobody gets to send a signal; oftener would slow short epochs down.
