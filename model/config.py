@@ -1,33 +1,47 @@
-"""What one training is: the command line, read once and then frozen."""
+"""What one training is: the command line over a preset, read once and then frozen."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
-from model.errors import UsageError
+from model.arguments import ArgumentParser, number, pattern, whole
+from model.presets import NAMES, STANDARD, Preset, choose_preset
 
 DEVICES = ("auto", "cpu", "cuda")
+SPLITS = ("group", "image")
+OPTIMIZERS = ("adam", "adamw")
+SCHEDULES = ("cosine", "one-cycle")
+AUGMENTATIONS = ("none", "light", "trivial")
+BALANCES = ("none", "weights", "sampler")
+TTAS = ("none", "flip", "crops")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """One training, whole."""
+class TrainConfig(Preset):
+    """One training, whole: a preset's figures, and what no preset knows."""
 
     data: Path
     output: Path
     targets: Path | None = None
-    epochs: int = 30
-    image_size: int = 128
-    arch: str = "cnn"
-    batch_size: int = 32
-    learning_rate: float = 2e-3
+    group_from: str = ""  # a regular expression on the names; its groups in brackets, joined, are the group
+    split: str = "group"
+    validation_share: float = 0.1
+    test_share: float = 0.15
+    preset: str = "standard"
+    pretrained: bool = False
+    weights: str = ""  # a folder or s3://bucket/prefix with torchvision's files, where no hub is reached
+    freeze: bool = False  # the head learns, the rest stays as it is
+    freeze_norm: bool = False  # batch statistics stay as they are
+    epochs: int = 0  # 0: as many as `steps` make
+    accumulate: int = 1  # parts of a batch, one after the other, where a whole one does not fit
     seed: int = 0
     device: str = "auto"
+    resume: bool = False
 
     @property
     def checkpoints(self) -> Path:
@@ -35,60 +49,109 @@ class TrainConfig:
         job = os.environ.get("DEPLOYER_JOB_DIR")
         return (Path(job) if job else self.output) / "checkpoints"
 
+    def count_epochs(self, image_count: int) -> int:
+        """Return how many times `image_count` training images are shown."""
+        if self.epochs:
+            return self.epochs
+        steps_an_epoch = -(-image_count // self.batch_size)
+        return max(self.min_epochs, round(self.steps / steps_an_epoch))
+
 
 def parse_train_arguments(arguments: Sequence[str] | None = None) -> TrainConfig:
     """Read the command line of `python -m model.train`; raises UsageError."""
+    given = vars(_build_parser().parse_args(arguments))
+    preset = choose_preset(given["preset"], pretrained=given["pretrained"], freeze=given["freeze"])
+    recipe: dict[str, Any] = {field.name: getattr(preset, field.name) for field in fields(Preset)}
+    return TrainConfig(**recipe | {name: value for name, value in given.items() if value is not None})
+
+
+def _build_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m model.train",
-        description="Train an image classifier and write model.pt, metrics.json, metrics.jsonl, predictions.csv "
-        "and report.html.",
-        epilog="Labels come from targets.csv or .tsv (filename,label[,group]), else from one folder per class.",
+        description="Train an image classifier: model.pt, metrics.json, metrics.jsonl, predictions.csv, report.html, "
+        "a model card and TensorBoard events.",
+        epilog="Labels come from targets.csv or .tsv (filename,label[,group]), else from one folder per class. "
+        "A default that is a preset's is shown as that of `standard`.",
     )
     default = TrainConfig
-    parser.add_argument("--data", type=Path, required=True, help="folder of the images")
-    parser.add_argument("--output", type=Path, required=True, help="folder for the results")
-    parser.add_argument("--targets", type=Path, help="table with the labels (found in the data folder otherwise)")
-    parser.add_argument("--epochs", type=whole(1, 10_000), default=default.epochs)
-    parser.add_argument("--image-size", type=whole(32, 1024), default=default.image_size, help="pixels per side")
-    parser.add_argument("--arch", default=default.arch, help="cnn, or a torchvision classifier such as resnet18")
-    parser.add_argument("--batch-size", type=whole(2, 65_536), default=default.batch_size)
-    parser.add_argument("--learning-rate", type=_learning_rate, default=default.learning_rate)
-    parser.add_argument("--seed", type=whole(0, 2**31 - 1), default=default.seed)
-    parser.add_argument("--device", choices=DEVICES, default=default.device)
-    for action in parser._actions:
-        if action.default not in (None, argparse.SUPPRESS) and action.option_strings:
-            action.help = f"{action.help or action.dest.replace('_', ' ')} (default: %(default)s)"
-    return TrainConfig(**vars(parser.parse_args(arguments)))
+    data = parser.add_argument_group("images")
+    data.add_argument("--data", type=Path, required=True, help="folder of the images")
+    data.add_argument("--output", type=Path, required=True, help="folder for the results")
+    data.add_argument("--targets", type=Path, help="table with the labels (found in the data folder otherwise)")
+    data.add_argument(
+        "--group-from",
+        type=pattern,
+        default="",
+        metavar="REGEX",
+        help=r"group images by their names: what the brackets match, e.g. '(.*)\.mp4_\d+' for frames of a dive",
+    )
+    data.add_argument("--split", choices=SPLITS, default=default.split, help="keep groups whole, or draw single images")
+    data.add_argument("--validation-share", type=number(0.02, 0.5), default=default.validation_share)
+    data.add_argument("--test-share", type=number(0.02, 0.5), default=default.test_share)
+    data.add_argument("--folds", type=_folds, help="cross-validation: as many models, each image tested once; 0 is off")
+    data.add_argument("--seed", type=whole(0, 2**31 - 1), default=default.seed)
+
+    network = parser.add_argument_group("network")
+    network.add_argument("--preset", choices=NAMES, default=default.preset)
+    network.add_argument("--arch", help="small_resnet, cnn, or a torchvision classifier such as resnet18")
+    network.add_argument("--pretrained", action="store_true", help="start from torchvision's weights")
+    network.add_argument(
+        "--weights", default="", metavar="WHERE", help="folder or s3://bucket/prefix with torchvision's weight files"
+    )
+    network.add_argument("--freeze", action="store_true", help="train the last layer only")
+    network.add_argument("--freeze-norm", action="store_true", help="keep the batch statistics as they are")
+    network.add_argument("--image-size", type=whole(32, 1024), help="pixels per side")
+    network.add_argument("--dropout", type=number(0, 0.9))
+
+    recipe = parser.add_argument_group("recipe")
+    recipe.add_argument("--epochs", type=whole(1, 10_000), help="how often each image is shown (default: by --steps)")
+    recipe.add_argument("--steps", type=whole(1, 10_000_000), help="steps of the weights in all")
+    recipe.add_argument("--batch-size", type=whole(2, 65_536))
+    recipe.add_argument("--accumulate", type=whole(1, 1024), default=default.accumulate, help="parts of a batch")
+    recipe.add_argument("--optimizer", choices=OPTIMIZERS)
+    recipe.add_argument("--learning-rate", type=number(0, 1, above=True))
+    recipe.add_argument("--weight-decay", type=number(0, 1))
+    recipe.add_argument("--schedule", choices=SCHEDULES)
+    recipe.add_argument("--warm-up", type=number(0, 0.9), help="share of the steps in which the learning rate rises")
+    recipe.add_argument("--label-smoothing", type=number(0, 0.5))
+    recipe.add_argument("--augment", choices=AUGMENTATIONS)
+    recipe.add_argument("--mixup", type=number(0, 1), help="share of the batches that are mixed")
+    recipe.add_argument("--cutmix", type=number(0, 1), help="share of the batches that are cut and pasted")
+    recipe.add_argument(
+        "--ema", type=number(0, 100_000), help="half-life of the average of weights, in steps; 0 is off"
+    )
+    recipe.add_argument(
+        "--balance", choices=BALANCES, help="what rare classes get: weight in the loss, or more showings"
+    )
+    recipe.add_argument(
+        "--patience", type=whole(0, 10_000), help="epochs without a better result before it ends; 0 is off"
+    )
+    recipe.add_argument(
+        "--progressive", type=number(0.25, 1), help="side of the first epochs' images as a share of the whole"
+    )
+    recipe.add_argument("--tta", choices=TTAS, help="views of an image that are averaged when predicting")
+
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--device", choices=DEVICES, default=default.device)
+    machine.add_argument("--resume", action="store_true", help="go on from checkpoints/last.pt of this output")
+    _tell_defaults(parser)
+    return parser
 
 
-class ArgumentParser(argparse.ArgumentParser):
-    """argparse with our kind of error."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise UsageError instead of leaving the process."""
-        raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"{self.prog} --help shows what is allowed.")
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """Return a converter for whole numbers between `low` and `high`."""
-
-    def convert(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number between {low} and {high}")
-        return value
-
-    return convert
-
-
-def _learning_rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 1:  # also refuses NaN
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and at most 1")
+def _folds(text: str) -> int:
+    value = whole(0, 20)(text)
+    if value == 1:
+        raise argparse.ArgumentTypeError("'1' is no cross-validation: 0 is off, 2 to 20 are folds")
     return value
+
+
+def _tell_defaults(parser: argparse.ArgumentParser) -> None:
+    for action in parser._actions:
+        default = action.default if action.default is not None else getattr(STANDARD, action.dest, None)
+        if default in (None, "", False, argparse.SUPPRESS) or not action.option_strings:
+            continue
+        action.help = (
+            f"{action.help or action.dest.replace('_', ' ')} (default: {default:g})"
+            if isinstance(default, float)
+            else f"{action.help or action.dest.replace('_', ' ')} (default: {default})"
+        )

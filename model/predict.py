@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from model.config import DEVICES, ArgumentParser
+from model.arguments import ArgumentParser
+from model.config import DEVICES
 from model.console import count, list_names, run, say, warn
 from model.data.folders import find_images
 from model.data.images import decode_images

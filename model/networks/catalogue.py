@@ -10,13 +10,14 @@ from torchvision import models
 
 from model.errors import NetworkError
 from model.networks.cnn import ConvolutionalNetwork
+from model.networks.small_resnet import SmallResNet
 
-CNN = "cnn"
+OURS = {"small_resnet": SmallResNet, "cnn": ConvolutionalNetwork}
 
 
 def list_archs() -> list[str]:
     """Return every name that `build_network` knows."""
-    return [CNN, *models.list_models(module=models)]
+    return [*OURS, *models.list_models(module=models)]
 
 
 def build_network(arch: str, *, class_count: int, image_size: int) -> nn.Module:
@@ -24,10 +25,10 @@ def build_network(arch: str, *, class_count: int, image_size: int) -> nn.Module:
     known = list_archs()
     if arch not in known:
         close = difflib.get_close_matches(arch, known, n=1)
-        hint = f"Did you mean {close[0]}?" if close else "Use cnn, or a torchvision classifier such as resnet18."
+        hint = f"Did you mean {close[0]}?" if close else "Use small_resnet, or one of torchvision's, such as resnet18."
         raise NetworkError(f"There is no architecture {arch!r}.", hint=hint)
-    if arch == CNN:
-        network: nn.Module = ConvolutionalNetwork(class_count)
+    if arch in OURS:
+        network: nn.Module = OURS[arch](class_count)
     else:
         network = _build_torchvision(arch, class_count, image_size)
     return network.to(memory_format=torch.channels_last)

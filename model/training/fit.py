@@ -75,12 +75,13 @@ def fit(config: TrainConfig, dataset: Dataset, log: EpochLog, interruption: Inte
     mean, std = measure_channels(torch.from_numpy(dataset.pixels[list(dataset.split.train)]))
     data = build_image_set(dataset.pixels, dataset.targets, mean, std, device)
     train = torch.tensor(dataset.split.train)
+    epochs = config.count_epochs(len(train))
     trainer = build_trainer(
         network,
         targets=data.targets[train.to(device)],
         class_count=len(dataset.classes),
         learning_rate=config.learning_rate,
-        steps=config.epochs * count_steps(len(train), config.batch_size),
+        steps=epochs * count_steps(len(train), config.batch_size),
         seed=config.seed,
     )
     parameters = sum(parameter.numel() for parameter in network.parameters())
@@ -95,8 +96,8 @@ def fit(config: TrainConfig, dataset: Dataset, log: EpochLog, interruption: Inte
     except Interrupted as error:
         path = config.checkpoints / "last.pt"
         save_checkpoint(path, _pack(config, dataset, data, trainer, progress))
-        epoch = min(progress.epoch + 1, config.epochs)
-        error.message = f"{error.message[:-1]} in epoch {epoch} of {config.epochs}; saved {path}"
+        epoch = min(progress.epoch + 1, epochs)
+        error.message = f"{error.message[:-1]} in epoch {epoch} of {epochs}; saved {path}"
         raise
     return Fitted(
         checkpoint=_pack(config, dataset, data, None, progress),
@@ -106,7 +107,7 @@ def fit(config: TrainConfig, dataset: Dataset, log: EpochLog, interruption: Inte
         device=describe_device(device),
         precision=_name(trainer.precision),
         training_seconds=progress.training_seconds,
-        images_per_second=config.epochs * len(train) / progress.training_seconds,
+        images_per_second=epochs * len(train) / progress.training_seconds,
     )
 
 
@@ -122,9 +123,10 @@ def _run_epochs(
     train, validation = torch.tensor(dataset.split.train), torch.tensor(dataset.split.validation)
     is_checkpoint_due, is_line_due = every(CHECKPOINT_SECONDS), every(PROGRESS_SECONDS)
     started = time.perf_counter()
-    for epoch in range(1, config.epochs + 1):
+    epochs = config.count_epochs(len(train))
+    for epoch in range(1, epochs + 1):
         epoch_started = time.perf_counter()
-        prefix = f"epoch {epoch}/{config.epochs}"
+        prefix = f"epoch {epoch}/{epochs}"
 
         def tell(step: int, steps: int, prefix: str = prefix) -> None:
             if step < steps and is_line_due():
@@ -161,13 +163,13 @@ def _run_epochs(
                     "seconds": round(time.perf_counter() - epoch_started, 3),
                 }
             )
-        eta = (time.perf_counter() - started) / epoch * (config.epochs - epoch)
+        eta = (time.perf_counter() - started) / epoch * (epochs - epoch)
         say(
             f"{prefix}  loss {train_loss:.3f}  val loss {examined.loss:.3f}"
             f"  acc {metrics.accuracy:.2f} (balanced {metrics.balanced_accuracy:.2f})"
             f"  {len(train) / training_seconds:,.0f} img/s  ETA {format_duration(eta)}"
         )
-        if epoch < config.epochs and is_checkpoint_due():
+        if epoch < epochs and is_checkpoint_due():
             save_checkpoint(config.checkpoints / "last.pt", _pack(config, dataset, data, trainer, progress))
 
 
@@ -183,7 +185,11 @@ def _pack(
     config: TrainConfig, dataset: Dataset, data: ImageSet, trainer: Trainer | None, progress: _Progress
 ) -> Checkpoint:
     """Return the best network, or with a trainer the present one and all that going on needs."""
-    training: dict[str, Any] = {"seed": config.seed, "epochs": config.epochs, "best_epoch": progress.best_epoch}
+    training: dict[str, Any] = {
+        "seed": config.seed,
+        "epochs": config.count_epochs(len(dataset.split.train)),
+        "best_epoch": progress.best_epoch,
+    }
     state = progress.best_state or {}
     if trainer is not None:
         state = trainer.network.state_dict()

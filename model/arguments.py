@@ -1,0 +1,61 @@
+"""argparse with our kind of error, and converters that refuse by naming the value and what is allowed."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from typing import NoReturn
+
+from model.errors import UsageError
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """argparse with our kind of error."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError instead of leaving the process."""
+        raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"{self.prog} --help shows what is allowed.")
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return a converter for whole numbers from `low` to `high`."""
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number between {low} and {high}")
+        return value
+
+    return convert
+
+
+def number(low: float, high: float, *, above: bool = False) -> Callable[[str], float]:
+    """Return a converter for numbers from `low` to `high`; with `above`, `low` itself is refused too."""
+
+    def convert(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        is_allowed = low < value <= high if above else low <= value <= high
+        if not is_allowed:  # NaN is never allowed
+            allowed = f"above {low:g} and at most {high:g}" if above else f"between {low:g} and {high:g}"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number {allowed}")
+        return value
+
+    return convert
+
+
+def pattern(text: str) -> str:
+    """Return a regular expression with at least one group in brackets, as it was written."""
+    try:
+        groups = re.compile(text).groups
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression: {error}") from error
+    if not groups:
+        raise argparse.ArgumentTypeError(f"{text!r} has no group in brackets, such as '(.*)_[0-9]+'")
+    return text

@@ -1,0 +1,71 @@
+"""Three recipes, quick, standard and best: every figure with its reason; options of the command line win over them.
+
+A preset fixes steps, never seconds: the same images and seed give the same model on a slow machine and on a fast one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+NAMES = ("quick", "standard", "best")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """What a training is when nothing else is said. `steps` are steps of the weights over the whole training."""
+
+    # From scratch, on little data: see networks/small_resnet.py.
+    arch: str = "small_resnet"
+    image_size: int = 128
+    # Epochs follow from the steps and the number of images, but never fewer than `min_epochs`: with too few passes a
+    # large folder is not learnt.
+    steps: int = 3000
+    min_epochs: int = 15
+    batch_size: int = 32
+    # AdamW needs the least tuning of all on little data; 2e-3 with a warm-up is stable for all of our own networks.
+    optimizer: str = "adamw"
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    schedule: str = "cosine"
+    warm_up: float = 0.1
+    label_smoothing: float = 0.1
+    dropout: float = 0.2
+    augment: str = "trivial"
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    # Half-life of the weight average in steps.
+    ema: float = 350.0
+    balance: str = "none"
+    # Epochs without a better validation result before the training ends early; 0 is never.
+    patience: int = 0
+    # Side of the images in the first epochs, as a share of image_size; 1 is the whole size from the start.
+    progressive: float = 1.0
+    tta: str = "flip"
+    folds: int = 0
+
+
+STANDARD = Preset()
+QUICK = replace(STANDARD, steps=600, min_epochs=5, augment="light", tta="none")
+BEST = replace(STANDARD, steps=6000, min_epochs=40, image_size=160, mixup=0.25, cutmix=0.25, tta="crops", folds=5)
+
+PRESETS = {"quick": QUICK, "standard": STANDARD, "best": BEST}
+
+
+def choose_preset(name: str, *, pretrained: bool, freeze: bool) -> Preset:
+    """Return a preset, changed for a network that starts from pretrained weights."""
+    preset = PRESETS[name]
+    if not pretrained:
+        return preset
+    # What the weights were made for; a tenth of the learning rate and a third of the steps, or what they know is lost.
+    return replace(
+        preset,
+        arch="resnet18",
+        image_size=224,
+        steps=preset.steps // 3,
+        min_epochs=5,
+        learning_rate=1e-2 if freeze else 2e-4,
+        augment="none" if freeze else preset.augment,
+        mixup=0.0,
+        cutmix=0.0,
+        progressive=1.0,
+    )
