@@ -16,7 +16,7 @@ DEVICES = ("auto", "cpu", "cuda")
 SPLITS = ("group", "image")
 OPTIMIZERS = ("adam", "adamw")
 SCHEDULES = ("cosine", "one-cycle")
-AUGMENTATIONS = ("none", "light", "trivial")
+AUGMENTATIONS = ("none", "standard", "trivial")
 BALANCES = ("none", "weights", "sampler")
 TTAS = ("none", "flip", "crops")
 
@@ -35,6 +35,7 @@ class TrainConfig(Preset):
     preset: str = "standard"
     pretrained: bool = False
     weights: str = ""  # a folder or s3://bucket/prefix with torchvision's files, where no hub is reached
+    start_from: Path | None = None  # a model.pt whose weights are the start
     freeze: bool = False  # the head learns, the rest stays as it is
     freeze_norm: bool = False  # batch statistics stay as they are
     epochs: int = 0  # 0: as many as `steps` make
@@ -48,6 +49,11 @@ class TrainConfig(Preset):
         """The folder of last.pt: the job's, where there is one, else under the output."""
         job = os.environ.get("DEPLOYER_JOB_DIR")
         return (Path(job) if job else self.output) / "checkpoints"
+
+    @property
+    def decode_size(self) -> int:
+        """Return the side at which images are kept: a cut-out part is not enlarged beyond what was there."""
+        return self.image_size if self.augment == "none" else round(self.image_size * 8 / 7)
 
     def count_epochs(self, image_count: int) -> int:
         """Return how many times `image_count` training images are shown."""
@@ -98,6 +104,9 @@ def _build_parser() -> ArgumentParser:
     network.add_argument(
         "--weights", default="", metavar="WHERE", help="folder or s3://bucket/prefix with torchvision's weight files"
     )
+    network.add_argument(
+        "--start-from", type=Path, metavar="MODEL", help="start from this model.pt, of the same classes and --arch"
+    )
     network.add_argument("--freeze", action="store_true", help="train the last layer only")
     network.add_argument("--freeze-norm", action="store_true", help="keep the batch statistics as they are")
     network.add_argument("--image-size", type=whole(32, 1024), help="pixels per side")
@@ -113,6 +122,9 @@ def _build_parser() -> ArgumentParser:
     recipe.add_argument("--weight-decay", type=number(0, 1))
     recipe.add_argument("--schedule", choices=SCHEDULES)
     recipe.add_argument("--warm-up", type=number(0, 0.9), help="share of the steps in which the learning rate rises")
+    recipe.add_argument(
+        "--head-share", type=number(0, 1), help="share of the steps in which only the last layer learns"
+    )
     recipe.add_argument("--label-smoothing", type=number(0, 0.5))
     recipe.add_argument("--augment", choices=AUGMENTATIONS)
     recipe.add_argument("--mixup", type=number(0, 1), help="share of the batches that are mixed")

@@ -28,9 +28,11 @@ class Preset:
     weight_decay: float = 0.05
     schedule: str = "cosine"
     warm_up: float = 0.1
+    # With pretrained weights only: first the new last layer alone, or it spoils the others (Kumar et al., LP-FT, 2022).
+    head_share: float = 0.0
     label_smoothing: float = 0.1
     dropout: float = 0.2
-    augment: str = "trivial"
+    augment: str = "standard"
     mixup: float = 0.0
     cutmix: float = 0.0
     # Half-life of the weight average in steps.
@@ -45,7 +47,7 @@ class Preset:
 
 
 STANDARD = Preset()
-QUICK = replace(STANDARD, steps=600, min_epochs=5, augment="light", tta="none")
+QUICK = replace(STANDARD, steps=600, min_epochs=5, tta="none")
 BEST = replace(STANDARD, steps=6000, min_epochs=40, image_size=160, mixup=0.25, cutmix=0.25, tta="crops", folds=5)
 
 PRESETS = {"quick": QUICK, "standard": STANDARD, "best": BEST}
@@ -65,6 +67,7 @@ def choose_preset(name: str, *, pretrained: bool, freeze: bool) -> Preset:
         min_epochs=5,
         learning_rate=1e-2 if freeze else 2e-4,
         augment="none" if freeze else preset.augment,
+        head_share=0.0 if freeze else 0.2,
         mixup=0.0,
         cutmix=0.0,
         progressive=1.0,

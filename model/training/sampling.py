@@ -1,0 +1,31 @@
+"""In what order the training images are shown, and what a rare class is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def order_samples(indices: Tensor, targets: Tensor, *, class_count: int, balance: str, seed: int, epoch: int) -> Tensor:
+    """Return the positions of one epoch in the order of showing; the same for the same seed and epoch.
+
+    `targets` are the labels of `indices`. With `balance="sampler"` images are drawn with replacement, every class as
+    often as any other; else every image is shown once.
+    """
+    numbers = np.random.Generator(np.random.Philox(key=seed, counter=[2, epoch, 0, 0]))
+    if balance != "sampler":
+        return indices[torch.from_numpy(numbers.permutation(len(indices)))]
+    counts = torch.bincount(targets, minlength=class_count).double()
+    shares = (1.0 / counts[targets]).numpy()
+    return indices[torch.from_numpy(numbers.choice(len(indices), size=len(indices), p=shares / shares.sum()))]
+
+
+def weigh_classes(targets: Tensor, *, class_count: int) -> Tensor:
+    """Return a weight for each class, rare ones above 1.
+
+    Half way between counting images alike and counting classes alike: balanced accuracy matters, and so do
+    probabilities.
+    """
+    counts = torch.bincount(targets, minlength=class_count).clamp(min=1).float()
+    return (counts.sum() / (class_count * counts)).sqrt()
