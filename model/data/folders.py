@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from model.data.targets import is_image_name
@@ -13,15 +13,25 @@ from model.errors import DataError
 
 def find_images(folder: Path) -> Iterator[Path]:
     """Yield every image under a folder, sorted; hidden files, hidden folders and macOS's __MACOSX are passed over."""
+    return find_files(folder, is_image_name)
+
+
+def find_files(
+    folder: Path, is_wanted: Callable[[str], bool], *, on_error: Callable[[OSError], None] | None = None
+) -> Iterator[Path]:
+    """Yield the files under a folder whose name is wanted, as `find_images` does.
+
+    `on_error` is told of each folder that cannot be read; without it such a folder is passed over.
+    """
     visited = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=on_error):
         real = os.path.realpath(parent)
         if real in visited:  # a link back up would go round for ever
             folders.clear()
             continue
         visited.add(real)
         folders[:] = sorted(name for name in folders if not _is_hidden(name))
-        yield from (Path(parent, name) for name in sorted(files) if is_image_name(name) and not _is_hidden(name))
+        yield from (Path(parent, name) for name in sorted(files) if is_wanted(name) and not _is_hidden(name))
 
 
 def has_images(folder: Path) -> bool:
