@@ -18,12 +18,16 @@ from deployer.commands import (
     ami,
     cancel,
     check,
+    compare,
+    data,
     down,
     fetch,
     init,
     local,
     logs,
+    predict,
     quota,
+    report,
     ssh,
     ssh_config,
     status,
@@ -78,7 +82,11 @@ def cli(context: click.Context, file: Path | None, cloud: str | None, name: str 
     context.obj = Context(file=file, flags={"cloud": cloud, "name": name, "region": region})
 
 
-for command in (init, check, up, train, status, logs, fetch, cancel, ssh, ssh_config, down, quota, ami, local):
+ORDER = (
+    *(init, check, up, train, status, logs, fetch, cancel, ssh, ssh_config, down),
+    *(report, compare, predict, data, quota, ami, local),
+)
+for command in ORDER:
     cli.add_command(command)
 
 

@@ -26,7 +26,9 @@ PREFIX = "DEPLOYER_"
 FLAGS = {"availability_zone": "--zone"}
 
 # Set by deployer itself for the jobs it starts; not configuration.
-RESERVED_VARIABLES = frozenset({"DEPLOYER_JOB_DIR", "DEPLOYER_JOB", "DEPLOYER_DATA_DIR", "DEPLOYER_HOST"})
+RESERVED_VARIABLES = frozenset(
+    {"DEPLOYER_JOB_DIR", "DEPLOYER_JOB", "DEPLOYER_DATA_DIR", "DEPLOYER_HOST", "DEPLOYER_USD_PER_HOUR"}
+)
 
 
 def _key(default: Any, description: str, check: Callable[[Any], str | None] | None = None) -> Any:

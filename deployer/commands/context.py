@@ -44,6 +44,10 @@ class Context:
             return config
         return configuration.load(file=self.file, flags=given, defaults=_go_local(config))
 
+    def runs_directory(self) -> Path:
+        """Return where results are brought; nothing is started for that."""
+        return configuration.load(file=self.file, flags=self.flags).runs_directory
+
     def placed(self, *, gpu_memory: float | None, gpus: int | None, **placement: Any) -> Config:
         """Return the configuration with the placement options; hardware that is asked for chooses the types."""
         config = self.config(**placement_flags(**placement))
@@ -75,10 +79,12 @@ def _go_local(config: Config) -> dict[str, Any]:
 
     The user's own AWS variables and profiles are dropped, so that nothing of theirs can be used or sent.
     """
+    from deployer.aws.session import import_boto3
+
     # -P: a folder of the user's that is called model, ami or terraform must not hide ours.
     command = [sys.executable, "-P", "-m", "deployer", "local", "start", "--json", "--project", str(config.project)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starting:
-        _prepare_for_aws()
+        import_boto3()  # what every command does next, and takes as long as this asking
         said, _ = starting.communicate()
     if starting.returncode == 2:
         raise MissingDependency("The local cloud is not installed.", hint="pip install 'deployer[local]'")
@@ -90,13 +96,6 @@ def _go_local(config: Config) -> dict[str, Any]:
     os.environ.update(started["environment"])
     os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = config.region
     return dict(started["configuration"])
-
-
-def _prepare_for_aws() -> None:
-    """Do what every command does next and what needs no answer: importing boto3 takes as long as asking."""
-    from deployer.aws.session import import_boto3
-
-    import_boto3()
 
 
 pass_context = click.make_pass_decorator(Context)

@@ -9,10 +9,17 @@ from deployer.commands.context import Context, json_option, pass_context
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--detach", is_flag=True, help="Start the job and return; `deployer logs -f` shows it.")
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="",
+    metavar="[JOB]",
+    help="Go on from the checkpoint of JOB, or the latest one.",
+)
 @json_option
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @pass_context
-def train(context: Context, /, detach: bool, as_json: bool, arguments: tuple[str, ...]) -> int:
+def train(context: Context, /, detach: bool, resume: str | None, as_json: bool, arguments: tuple[str, ...]) -> int:
     """Send code and images, train on the instance, show its log, bring the results to runs/<job>/.
 
     Ctrl-C detaches: the job goes on, `deployer logs -f` shows it again, `deployer cancel` stops it.
@@ -20,8 +27,9 @@ def train(context: Context, /, detach: bool, as_json: bool, arguments: tuple[str
     \b
     Examples:
       deployer train
-      deployer train -- --epochs 30 --arch resnet18
+      deployer train -- --preset quick --arch resnet18
       deployer train --detach
+      deployer train --resume
 
     The exit code is the job's own; 0 when detached.
     """
@@ -32,5 +40,7 @@ def train(context: Context, /, detach: bool, as_json: bool, arguments: tuple[str
     config = context.config()
     known = record.read(config)
     reporter = context.reporter(as_json=as_json)
-    result = run_training(config, known, context.session(config), reporter, arguments=arguments, detach=detach)
+    result = run_training(
+        config, known, context.session(config), reporter, arguments=arguments, detach=detach, resume=resume
+    )
     return render.train_result(result, as_json=as_json)

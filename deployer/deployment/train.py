@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -18,13 +18,14 @@ from deployer.aws.session import Session
 from deployer.config import Config
 from deployer.dataset.folder import IMAGE_SUFFIXES
 from deployer.deployment import record as records
-from deployer.deployment.jobs import follow_job, refuse_if_busy
+from deployer.deployment.jobs import choose, follow_job, refuse_if_busy
 from deployer.deployment.record import Record
 from deployer.deployment.reporter import Reporter, Step
-from deployer.errors import DataError, Interrupted
+from deployer.errors import DataError, Interrupted, JobError
 from deployer.preflight.data import check_distance
 from deployer.remote import probe, ssh, sync
-from deployer.remote.job import Jobs, JobSpec, JobStatus, new_job_id
+from deployer.remote.job import DIRECTORY as JOBS
+from deployer.remote.job import Jobs, JobSpec, JobState, JobStatus, new_job_id
 
 # On the host.
 PROJECT = "~/project"
@@ -53,8 +54,11 @@ def train(
     *,
     arguments: Sequence[str] = (),
     detach: bool = False,
+    resume: str | None = None,
 ) -> TrainResult:
     """Run one job on the first node and bring its results home.
+
+    `resume` names the job whose checkpoints the new one goes on from, "" the latest one.
 
     Ctrl-C before the start changes nothing; after it, it detaches and the job goes on.
     """
@@ -67,9 +71,12 @@ def train(
         with reporter.step("Connecting to " + host.alias):
             connection.connect()
             refuse_if_busy(jobs)
+            earlier = None if resume is None else _choose_unfinished(jobs, resume)
         facts = _prepare(config, record, session, connection, images, reporter)
         probe.require_gpu(facts, allow_cpu=config.allow_cpu)
-        spec = job_spec(config, record, facts, images, job, arguments)
+        spec = job_spec(config, record, facts, images, job, [*(["--resume"] if earlier else []), *arguments])
+        if earlier:
+            spec = continue_from(spec, earlier, job)
         try:
             with reporter.step(f"Starting job {job}") as step:
                 jobs.start(job, spec)
@@ -96,8 +103,10 @@ def job_spec(
     arguments: Sequence[str],
 ) -> JobSpec:
     """Return what the host will run: the built-in model in the job's directory, or the user's command."""
-    directory = f"~/.deployer/jobs/{job}"
+    directory = f"{JOBS}/{job}"
     environment = {"PYTHONPATH": LIBRARY, "AWS_DEFAULT_REGION": record.region}
+    if record.usd_per_hour is not None:
+        environment["DEPLOYER_USD_PER_HOUR"] = f"{record.usd_per_hour:.4f}"
     data = f"{DATA}/{images.folder}".rstrip("/") if images is not None else ""
     if data:
         environment["DEPLOYER_DATA_DIR"] = data
@@ -111,6 +120,27 @@ def job_spec(
         argv += ["--targets", f"{DATA}/{images.targets}"]
     argv += ["--device", "cuda" if facts.cuda_device else "cpu"]
     return JobSpec(argv=(*argv, *config.train.arguments, *arguments), cwd=directory, environment=environment)
+
+
+def _choose_unfinished(jobs: Jobs, wanted: str) -> str:
+    found = choose(jobs, wanted)
+    if found.state is JobState.SUCCEEDED:
+        raise JobError(
+            f"Job {found.job} has ended well; there is nothing to go on with.",
+            hint="`deployer train` starts a new one.",
+        )
+    return found.job
+
+
+def continue_from(spec: JobSpec, earlier: str, job: str) -> JobSpec:
+    """Return the job that first takes over what an earlier one left; the earlier one stays as it is."""
+    old = f"{JOBS}/{earlier}"
+    script = (
+        f'[ -n "$(ls {old}/checkpoints 2>/dev/null)" ] || '
+        f'{{ echo "Error: job {earlier} left no checkpoint to go on from." >&2; exit 1; }}; '
+        f'cp -a {old}/checkpoints {old}/artifacts {JOBS}/{job}/ && exec "$@"'
+    )
+    return replace(spec, argv=("/bin/bash", "-c", script, "bash", *spec.argv))
 
 
 def _images(config: Config, record: Record, session: Session, reporter: Reporter) -> dataset.Images | None:

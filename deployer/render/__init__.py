@@ -74,6 +74,16 @@ def fetched(status: JobStatus, folder: Path, files: tuple[Path, ...], *, as_json
     _files(folder, files)
 
 
+def report(page: Path, *, opened: bool, as_json: bool) -> None:
+    """Say where the report is; what was opened is said on stderr, so that the address alone is on stdout."""
+    if as_json:
+        print_json({"run": page.parent.name, "report": str(page), "address": page.as_uri()})
+        return
+    stdout().print(page.as_uri(), markup=False)
+    if opened:
+        Console(stderr=True).print("Opened in the browser.")
+
+
 def cancelled(status: JobStatus) -> None:
     """Say how the job ended."""
     _job_end(status)
@@ -140,6 +150,8 @@ def _job_end(status: JobStatus) -> None:
     code = f", exit code {exit_code(status)}" if status.state.is_terminal and status.state.name != "SUCCEEDED" else ""
     reason = f" ({escape(status.reason)})" if status.reason else ""
     console.print(f"[{colour}]{status.job} {status.state.name}[/]{code}{reason}")
+    if status.state.name in {"CANCELLED", "PREEMPTED", "LOST"}:
+        console.print(f"  go on from its last checkpoint: {escape(as_typed(f'deployer train --resume {status.job}'))}")
 
 
 def _files(folder: Path, files: tuple[Path, ...]) -> None:
