@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.config import Config
+from deployer.remote.host import write_atomically
 
 # ParallelCluster hides an offering as long after an InsufficientInstanceCapacity, Karpenter for three minutes.
 REMEMBERED_SECONDS = 600
@@ -84,13 +83,5 @@ def _attempt(item: Any) -> Attempt | None:
 
 
 def _write(path: Path, attempts: Iterable[Attempt]) -> None:
-    """Replace the file, mode 0600, whole or not at all."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump([asdict(item) for item in attempts], file, indent=2)
-        Path(part).replace(path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    write_atomically(path, json.dumps([asdict(item) for item in attempts], indent=2))

@@ -30,11 +30,7 @@ class SpotRequest:
 def capacity_reservations(session: Session) -> tuple[CapacityReservation, ...]:
     """Return the capacity reservations in force; no capacity blocks, which have quotas of their own."""
     with aws_errors("ec2:DescribeCapacityReservations", region=session.region):
-        pages = (
-            session.client("ec2")
-            .get_paginator("describe_capacity_reservations")
-            .paginate(Filters=[{"Name": "state", "Values": ["active"]}])
-        )
+        filters = [{"Name": "state", "Values": ["active"]}]
         return tuple(
             CapacityReservation(
                 instance_type=item["InstanceType"],
@@ -42,8 +38,7 @@ def capacity_reservations(session: Session) -> tuple[CapacityReservation, ...]:
                 total=item["TotalInstanceCount"],
                 available=item["AvailableInstanceCount"],
             )
-            for page in pages
-            for item in page["CapacityReservations"]
+            for item in session.pages("ec2", "describe_capacity_reservations", "CapacityReservations", Filters=filters)
             if item.get("ReservationType") != "capacity-block"
         )
 
@@ -51,11 +46,7 @@ def capacity_reservations(session: Session) -> tuple[CapacityReservation, ...]:
 def spot_requests(session: Session) -> tuple[SpotRequest, ...]:
     """Return the spot requests that wait for a machine or have one."""
     with aws_errors("ec2:DescribeSpotInstanceRequests", region=session.region):
-        pages = (
-            session.client("ec2")
-            .get_paginator("describe_spot_instance_requests")
-            .paginate(Filters=[{"Name": "state", "Values": ["open", "active"]}])
-        )
+        filters = [{"Name": "state", "Values": ["open", "active"]}]
         return tuple(
             SpotRequest(
                 id=item["SpotInstanceRequestId"],
@@ -63,6 +54,5 @@ def spot_requests(session: Session) -> tuple[SpotRequest, ...]:
                 state=item["State"],
                 instance_id=item.get("InstanceId", ""),
             )
-            for page in pages
-            for item in page["SpotInstanceRequests"]
+            for item in session.pages("ec2", "describe_spot_instance_requests", "SpotInstanceRequests", Filters=filters)
         )

@@ -54,8 +54,7 @@ def _list(session: Session) -> list[str] | None:
     from botocore.exceptions import ClientError
 
     try:
-        pages = session.client("cloud9").get_paginator("list_environments").paginate()
-        return [item for page in pages for item in page["environmentIds"]]
+        return list(session.pages("cloud9", "list_environments", "environmentIds"))
     except ClientError as error:
         answer = error.response.get("Error", {})
         if _is_closed(answer.get("Code", ""), answer.get("Message", "")):

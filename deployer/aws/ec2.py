@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -111,8 +111,8 @@ def offerings(session: Session, names: Iterable[str]) -> dict[str, frozenset[str
     """Return the zones of this region that offer each type: offered, which is not the same as in stock."""
     found: dict[str, set[str]] = {name: set() for name in names}
     with aws_errors("ec2:DescribeInstanceTypeOfferings", region=session.region):
-        for item in _pages(
-            session,
+        for item in session.pages(
+            "ec2",
             "describe_instance_type_offerings",
             "InstanceTypeOfferings",
             LocationType="availability-zone",
@@ -131,7 +131,7 @@ def instances(
     if deployment is not None:
         filters.append({"Name": f"tag:{DEPLOYMENT_TAG}", "Values": [deployment]})
     with aws_errors("ec2:DescribeInstances", region=session.region):
-        reservations = list(_pages(session, "describe_instances", "Reservations", Filters=filters))
+        reservations = list(session.pages("ec2", "describe_instances", "Reservations", Filters=filters))
     found = [item for reservation in reservations for item in reservation["Instances"]]
     vcpus = _vcpus_by_type(session, found)
     return [_instance(item, vcpus) for item in found]
@@ -157,8 +157,8 @@ def tagged(session: Session, deployment: str) -> list[Resource]:
     """Return everything in EC2 that carries the deployment's tag, what was just deleted perhaps included."""
     with aws_errors("ec2:DescribeTags", region=session.region):
         ours = list(
-            _pages(
-                session,
+            session.pages(
+                "ec2",
                 "describe_tags",
                 "Tags",
                 Filters=[
@@ -181,9 +181,9 @@ def key_pairs(session: Session, name: str) -> list[Resource]:
     return [Resource(kind="key-pair", id=item["KeyPairId"], name=item["KeyName"]) for item in answer["KeyPairs"]]
 
 
-def _pages(session: Session, operation: str, key: str, **parameters: Any) -> Iterator[Any]:
-    for page in session.client("ec2").get_paginator(operation).paginate(**parameters):
-        yield from page[key]
+def tags_of(item: dict[str, Any]) -> dict[str, str]:
+    """Return the tags of anything that EC2 describes."""
+    return {tag["Key"]: tag["Value"] for tag in item.get("Tags", [])}
 
 
 def _describe_types(session: Session, names: Sequence[str]) -> list[InstanceType]:
@@ -192,7 +192,7 @@ def _describe_types(session: Session, names: Sequence[str]) -> list[InstanceType
     with aws_errors("ec2:DescribeInstanceTypes", region=session.region):
         return [
             _instance_type(item)
-            for item in _pages(session, "describe_instance_types", "InstanceTypes", Filters=filters)
+            for item in session.pages("ec2", "describe_instance_types", "InstanceTypes", Filters=filters)
         ]
 
 
@@ -224,7 +224,7 @@ def _vcpus_by_type(session: Session, items: Sequence[dict[str, Any]]) -> dict[st
 
 
 def _instance(item: dict[str, Any], vcpus: dict[str, int]) -> Instance:
-    tags = {tag["Key"]: tag["Value"] for tag in item.get("Tags", [])}
+    tags = tags_of(item)
     cores = item.get("CpuOptions", {})
     return Instance(
         id=item["InstanceId"],
@@ -253,6 +253,6 @@ def _names(session: Session, ids: Sequence[str]) -> dict[str, str]:
             {"Name": "key", "Values": ["Name"]},
             {"Name": "resource-id", "Values": list(ids[start : start + FILTER_VALUES_MAX])},
         ]
-        for item in _pages(session, "describe_tags", "Tags", Filters=filters):
+        for item in session.pages("ec2", "describe_tags", "Tags", Filters=filters):
             found[item["ResourceId"]] = item["Value"]
     return found

@@ -181,7 +181,7 @@ def fits(image: MachineImage, instance_type: str, architecture: str, *, has_gpu:
 def machine_image(item: dict[str, Any], entry: Image | None = None) -> MachineImage:
     """Return what EC2 and the catalogue say of an image together; EC2's word counts where both have one."""
     name, description = item.get("Name", ""), item.get("Description", "")
-    tags = {tag["Key"]: tag["Value"] for tag in item.get("Tags", [])}
+    tags = ec2.tags_of(item)
     parent = tags.get(PARENT_TAG, "")
     origin = parent or name
     entry = entry or catalogue.release_of(origin, item["ImageId"])

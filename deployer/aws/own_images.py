@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from deployer.aws.ec2 import tags_of
 from deployer.aws.images import PARENT_TAG, PROJECT_TAG, PYTHON_TAG, USER_TAG, MachineImage, machine_image, resolve_id
 from deployer.aws.session import Session, aws_errors
 
@@ -106,12 +107,11 @@ def snapshots(session: Session, project: str) -> list[Snapshot]:
     """Return the snapshots that were made for a project folder's images, also of those that are gone."""
     filters = [{"Name": f"tag:{PROJECT_TAG}", "Values": [project]}]
     with aws_errors("ec2:DescribeSnapshots", region=session.region):
-        pages = session.client("ec2").get_paginator("describe_snapshots").paginate(OwnerIds=["self"], Filters=filters)
-        items = [item for page in pages for item in page["Snapshots"]]
+        items = list(session.pages("ec2", "describe_snapshots", "Snapshots", OwnerIds=["self"], Filters=filters))
     return [
         Snapshot(id=item["SnapshotId"], size_gb=item.get("VolumeSize", 0))
         for item in items
-        if _tags(item).get(PROJECT_TAG) == project
+        if tags_of(item).get(PROJECT_TAG) == project
     ]
 
 
@@ -126,13 +126,9 @@ def _baked_image(item: dict[str, Any]) -> BakedImage:
     return BakedImage(
         image=machine_image(item),
         state=item.get("State", ""),
-        deployment=_tags(item).get(DEPLOYMENT_TAG, ""),
+        deployment=tags_of(item).get(DEPLOYMENT_TAG, ""),
         snapshots=tuple(disk for disk in disks if disk),
     )
-
-
-def _tags(item: dict[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in item.get("Tags", [])}
 
 
 def _tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -56,16 +56,16 @@ def list_prices(session: Session, instance_type: str, regions: Iterable[str]) ->
     today = datetime.now(UTC).date().isoformat()
     found: dict[str, Price] = {}
     with aws_errors("pricing:GetProducts", region=PRICE_LIST_REGION):
-        pages = (
-            session.client("pricing", region=PRICE_LIST_REGION)
-            .get_paginator("get_products")
-            .paginate(
-                ServiceCode="AmazonEC2",
-                FormatVersion="aws_v1",
-                Filters=[{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in filters.items()],
-            )
+        products = session.pages(
+            "pricing",
+            "get_products",
+            "PriceList",
+            region=PRICE_LIST_REGION,
+            ServiceCode="AmazonEC2",
+            FormatVersion="aws_v1",
+            Filters=[{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in filters.items()],
         )
-        for product in (json.loads(item) for page in pages for item in page["PriceList"]):
+        for product in map(json.loads, products):
             region = product["product"]["attributes"].get("regionCode", "")
             usd = _hourly_usd(product)
             if region in wanted and usd is not None:
@@ -113,17 +113,15 @@ def spot_prices(session: Session, names: Iterable[str]) -> dict[tuple[str, str],
     now = datetime.now(UTC)
     newest: dict[tuple[str, str], tuple[datetime, float]] = {}
     with aws_errors("ec2:DescribeSpotPriceHistory", region=session.region):
-        pages = (
-            session.client("ec2")
-            .get_paginator("describe_spot_price_history")
-            .paginate(
-                # From now on: AWS then gives the last change before, which is the price in force.
-                InstanceTypes=wanted,
-                ProductDescriptions=[SPOT_PRODUCT],
-                StartTime=now,
-            )
+        history = session.pages(
+            "ec2",
+            "describe_spot_price_history",
+            "SpotPriceHistory",
+            InstanceTypes=wanted,
+            ProductDescriptions=[SPOT_PRODUCT],
+            StartTime=now,  # AWS then gives the last change before, which is the price in force
         )
-        for item in (entry for page in pages for entry in page["SpotPriceHistory"]):
+        for item in history:
             key = (item["InstanceType"], item["AvailabilityZone"])
             seen = (item["Timestamp"], float(item["SpotPrice"]))
             newest[key] = max(newest.get(key, seen), seen)

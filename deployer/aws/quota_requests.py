@@ -78,9 +78,8 @@ def read_request(session: Session, request_id: str) -> QuotaRequest:
 def list_requests(session: Session) -> list[QuotaRequest]:
     """Return the requests of the last 90 days in this region, the newest first."""
     with aws_errors("servicequotas:ListRequestedServiceQuotaChangeHistory", region=session.region):
-        client = session.client("service-quotas")
-        pages = client.get_paginator("list_requested_service_quota_change_history").paginate()
-        found = [_request(session, item) for page in pages for item in page["RequestedQuotas"]]
+        operation = "list_requested_service_quota_change_history"
+        found = [_request(session, item) for item in session.pages("service-quotas", operation, "RequestedQuotas")]
     return sorted(found, key=lambda item: item.created, reverse=True)
 
 

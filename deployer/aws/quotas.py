@@ -8,7 +8,7 @@ from typing import Any
 
 from deployer.aws.asking import Answer, Unknown, ask
 from deployer.aws.claims import CapacityReservation, SpotRequest
-from deployer.aws.ec2 import DEPLOYMENT_TAG, Instance
+from deployer.aws.ec2 import DEPLOYMENT_TAG, Instance, tags_of
 from deployer.aws.hardware import hardware_table
 from deployer.aws.quota_groups import P5_SPOT_LEGACY_NAME, P_SPOT_NAMES, quota_codes, quota_group, quota_name
 from deployer.aws.session import Session, aws_errors
@@ -200,7 +200,6 @@ def _read(session: Session, quota: Quota, calls: Mapping[str, str] = APPLIED | D
 def _listed(session: Session, service: str) -> list[Quota]:
     """Return the quotas of a service that have a value in this account."""
     with aws_errors("servicequotas:ListServiceQuotas", region=session.region):
-        pages = session.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode=service)
         return [
             Quota(
                 code=item["QuotaCode"],
@@ -209,23 +208,20 @@ def _listed(session: Session, service: str) -> list[Quota]:
                 service=service,
                 value=float(item["Value"]),
             )
-            for page in pages
-            for item in page["Quotas"]
+            for item in session.pages("service-quotas", "list_service_quotas", "Quotas", ServiceCode=service)
         ]
 
 
 def _vpcs(session: Session) -> list[str]:
     """Return whose each VPC of the region is: the deployment's name, empty where it is not ours."""
     with aws_errors("ec2:DescribeVpcs", region=session.region):
-        pages = session.client("ec2").get_paginator("describe_vpcs").paginate()
-        return [_holder(item) for page in pages for item in page["Vpcs"]]
+        return [_holder(item) for item in session.pages("ec2", "describe_vpcs", "Vpcs")]
 
 
 def _internet_gateways(session: Session) -> list[str]:
     """Return whose each internet gateway of the region is, as for VPCs."""
     with aws_errors("ec2:DescribeInternetGateways", region=session.region):
-        pages = session.client("ec2").get_paginator("describe_internet_gateways").paginate()
-        return [_holder(item) for page in pages for item in page["InternetGateways"]]
+        return [_holder(item) for item in session.pages("ec2", "describe_internet_gateways", "InternetGateways")]
 
 
 def _endpoints(session: Session) -> list[str] | Unknown:
@@ -236,7 +232,7 @@ def _endpoints(session: Session) -> list[str] | Unknown:
 
 
 def _holder(item: dict[str, Any]) -> str:
-    return next((str(tag["Value"]) for tag in item.get("Tags", []) if tag["Key"] == DEPLOYMENT_TAG), "")
+    return tags_of(item).get(DEPLOYMENT_TAG, "")
 
 
 def _held(quota: Quota, limit: Quota | Unknown, held: list[str] | Unknown) -> Quota:

@@ -98,9 +98,8 @@ def unhook(session: Session, tables: Iterable[str], known: frozenset[str], *, ke
 def _tagged(session: Session, deployment_id: str) -> Iterator[tuple[str, str]]:
     filters = [{"Name": "key", "Values": [ID_TAG]}, {"Name": "value", "Values": [deployment_id]}]
     with aws_errors("ec2:DescribeTags", region=session.region):
-        for page in session.client("ec2").get_paginator("describe_tags").paginate(Filters=filters):
-            for tag in page["Tags"]:
-                yield tag["ResourceType"], tag["ResourceId"]
+        for tag in session.pages("ec2", "describe_tags", "Tags", Filters=filters):
+            yield tag["ResourceType"], tag["ResourceId"]
 
 
 def _profile_tags(iam: Any, name: str) -> list[Any]:

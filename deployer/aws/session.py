@@ -62,6 +62,11 @@ class Session:
                     clients[key] = self._new_client(*key)
             return clients[key]
 
+    def pages(self, service: str, operation: str, key: str, *, region: str = "", **parameters: Any) -> Iterator[Any]:
+        """Return the items under `key` of every page of an answer, each page asked for when it is needed."""
+        for page in self.client(service, region=region).get_paginator(operation).paginate(**parameters):
+            yield from page[key]
+
     def identity(self) -> Identity:
         """Return the account and the ARN behind the credentials; what one region has told is not asked again."""
         if self._caller.identity is None:

@@ -14,20 +14,14 @@ def placement_scores(session: Session, names: Iterable[str], nodes: int) -> dict
     How many different questions an account may ask in a day is limited, so that all types are one question.
     """
     with aws_errors("ec2:GetSpotPlacementScores", region=session.region):
-        pages = (
-            session.client("ec2")
-            .get_paginator("get_spot_placement_scores")
-            .paginate(
-                InstanceTypes=sorted(set(names)),
-                TargetCapacity=nodes,
-                TargetCapacityUnitType="units",
-                SingleAvailabilityZone=True,
-                RegionNames=[session.region],
-            )
+        scores = session.pages(
+            "ec2",
+            "get_spot_placement_scores",
+            "SpotPlacementScores",
+            InstanceTypes=sorted(set(names)),
+            TargetCapacity=nodes,
+            TargetCapacityUnitType="units",
+            SingleAvailabilityZone=True,
+            RegionNames=[session.region],
         )
-        return {
-            item["AvailabilityZoneId"]: item["Score"]
-            for page in pages
-            for item in page["SpotPlacementScores"]
-            if "AvailabilityZoneId" in item
-        }
+        return {item["AvailabilityZoneId"]: item["Score"] for item in scores if "AvailabilityZoneId" in item}

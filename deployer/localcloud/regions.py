@@ -11,33 +11,14 @@ from moto.ec2.models.availability_zones_and_regions import Region, RegionsAndZon
 from moto.ec2.responses import EC2Response
 from moto.ec2.utils import generic_filter
 
+from deployer.aws.regions import DEFAULT_REGIONS
 from deployer.errors import LocalCloudError
 from deployer.localcloud.patching import adds
 from deployer.localcloud.wire import Answer, Request, error
 
 # Regions that AWS enables for every account (AWS General Reference, "AWS Regions", read 2026-11-20); of the others of
 # the partition this account has enabled none.
-ALWAYS_ENABLED = frozenset(
-    {
-        "ap-northeast-1",
-        "ap-northeast-2",
-        "ap-northeast-3",
-        "ap-south-1",
-        "ap-southeast-1",
-        "ap-southeast-2",
-        "ca-central-1",
-        "eu-central-1",
-        "eu-north-1",
-        "eu-west-1",
-        "eu-west-2",
-        "eu-west-3",
-        "sa-east-1",
-        "us-east-1",
-        "us-east-2",
-        "us-west-1",
-        "us-west-2",
-    }
-)
+ALWAYS_ENABLED = frozenset(DEFAULT_REGIONS)
 _OTHER_PARTITIONS = ("cn-", "us-gov-")  # accounts of their own, where the partition's own regions are enabled
 
 # S3 and IAM look at the keys elsewhere.

@@ -36,7 +36,7 @@ class Sources:
             for path, tree in trees.items()
             if "localcloud" not in path.parts and (path.parent.name == "aws" or any(_clients(tree)))
         }
-        self.services = {name for tree in self._trees.values() for _, name in _clients(tree)}
+        self.services = {name for tree in self._trees.values() for _, name in (*_clients(tree), *_paged(tree))}
         self._operations = {name: _operations(name) for name in self.services}
         self._names = {name: name for known in self._operations.values() for name in known}
         # Some tables hold AWS's own spelling: "DeleteVolume".
@@ -52,12 +52,17 @@ class Sources:
         }
 
     def unknown(self) -> list[str]:
-        """Return the methods that are called on a client and that its service does not have."""
+        """Return what is called on a client, or asked for by pages, and its service does not have."""
         return [
             f"{file}:{node.lineno}: {service} has no operation {node.attr}"
             for file, tree in self._trees.items()
             for node, service in _methods(tree)
             if node.attr not in self._operations[service] and node.attr not in NOT_OPERATIONS
+        ] + [
+            f"{file}:{node.lineno}: {service} has no operation {node.value}"
+            for file, tree in self._trees.items()
+            for node, service in _paged(tree)
+            if node.value not in self._operations[service]
         ]
 
     def public_functions(self) -> set[str]:
@@ -82,6 +87,17 @@ def _clients(tree: ast.AST) -> Iterator[tuple[ast.Call, str]]:
         match node:
             case ast.Call(func=ast.Attribute(attr="client"), args=[ast.Constant(value=str(service)), *_]):
                 yield node, service
+
+
+def _paged(tree: ast.AST) -> Iterator[tuple[ast.Constant, str]]:
+    """Yield the operation of each `….pages("service", "operation", …)` with the service."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr="pages"),
+                args=[ast.Constant(value=str(service)), ast.Constant(value=str()) as operation, *_],
+            ):
+                yield operation, service
 
 
 def _methods(tree: ast.Module) -> Iterator[tuple[ast.Attribute, str]]:
