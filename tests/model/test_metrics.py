@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn
 
-from model.evaluation.metrics import compute_metrics
+from model.evaluation.metrics import compute_class_metrics, compute_metrics, compute_nll
 
 
 def _answers(*, count: int, classes: int, seed: int, ties: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -35,6 +35,37 @@ def test_metrics_are_those_of_scikit_learn(classes: int, ties: bool, seed: int) 
     assert ours.auc == pytest.approx(sklearn.roc_auc_score(targets, scores, multi_class="ovr", average="macro"))
     assert [list(row) for row in ours.confusion_matrix] == sklearn.confusion_matrix(targets, predictions).tolist()
     assert ours.count == 120
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_class_metrics_are_those_of_scikit_learn(classes: int) -> None:
+    probabilities, targets = _answers(count=150, classes=classes, seed=classes, ties=False)
+
+    ours = compute_class_metrics(probabilities, targets, classes)
+
+    predictions = probabilities.argmax(axis=1)
+    precision, recall, f1, counts = sklearn.precision_recall_fscore_support(targets, predictions)
+    for k, figures in enumerate(ours):
+        assert figures.precision == pytest.approx(precision[k])
+        assert figures.recall == pytest.approx(recall[k])
+        assert figures.f1 == pytest.approx(f1[k])
+        assert figures.count == counts[k]
+        assert figures.auc == pytest.approx(sklearn.roc_auc_score(targets == k, probabilities[:, k]))
+    assert compute_nll(probabilities, targets) == pytest.approx(sklearn.log_loss(targets, probabilities))
+
+
+def test_class_metrics_are_none_where_nothing_can_be_said() -> None:
+    never_called, absent, alone = compute_class_metrics(
+        np.array([[0.1, 0.2, 0.7], [0.2, 0.1, 0.7]]), np.array([0, 2]), 3
+    )
+
+    assert (never_called.precision, never_called.recall, never_called.f1) == (None, 0.0, 0.0)
+    assert (absent.precision, absent.recall, absent.f1, absent.auc, absent.count) == (None, None, None, None, 0)
+    assert (alone.precision, alone.recall) == (0.5, 1.0)
+
+
+def test_nll_of_a_certain_mistake_is_a_number() -> None:
+    assert compute_nll(np.array([[1.0, 0.0]]), np.array([1])) == pytest.approx(34.5, abs=0.1)
 
 
 def test_confusion_matrix_has_true_classes_as_rows() -> None:
