@@ -87,7 +87,6 @@ def _build_parser() -> ArgumentParser:
     data.add_argument(
         "--group-from",
         type=pattern,
-        default="",
         metavar="REGEX",
         help=r"group images by their names: what the brackets match, e.g. '(.*)\.mp4_\d+' for frames of a dive",
     )

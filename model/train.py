@@ -25,7 +25,7 @@ def main() -> None:
     started = time.perf_counter()
     with Interruption() as interruption:
         log = EpochLog(config.output / "metrics.jsonl")
-        dataset = load_dataset(config.data, config.targets, size=config.image_size, seed=config.seed)
+        dataset = load_dataset(config)
 
         # PyTorch takes seconds to import; a folder that cannot be used is told before.
         let_waiting_threads_sleep()

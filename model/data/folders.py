@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from model.data.targets import is_image_name
+from model.data.formats import is_image_name, is_picture_name
 from model.errors import DataError
 
 
@@ -26,23 +26,31 @@ def find_files(
     visited = set()
     for parent, folders, files in os.walk(folder, followlinks=True, onerror=on_error):
         real = os.path.realpath(parent)
-        if real in visited:  # a link back up would go round for ever
+        if real in visited:  # two links that lead to each other would go round for ever
             folders.clear()
             continue
         visited.add(real)
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
+        folders[:] = sorted(name for name in folders if not _is_hidden(name) and not _leads_up(parent, name, real))
         yield from (Path(parent, name) for name in sorted(files) if is_wanted(name) and not _is_hidden(name))
 
 
-def has_images(folder: Path) -> bool:
-    """Say whether there is any image under a folder."""
-    return next(find_images(folder), None) is not None
+def find_pictures(folder: Path) -> Iterator[Path]:
+    """Yield every image as `find_images` does, and every picture of a format that cannot be read here.
+
+    Raises DataError at a folder that may not be read: a class would be missing without a word.
+    """
+    return find_files(folder, is_picture_name, on_error=_refuse_unreadable)
 
 
 def find_class_folders(folder: Path) -> list[Path]:
-    """Return the folders directly inside that hold images, sorted."""
+    """Return the folders directly inside that hold pictures, sorted."""
     inner = (path for path in folder.iterdir() if not _is_hidden(path.name) and path.is_dir())
-    return sorted(path for path in inner if has_images(path))
+    return sorted(path for path in inner if has_pictures(path))
+
+
+def has_pictures(folder: Path) -> bool:
+    """Say whether there is any picture under a folder."""
+    return next(find_pictures(folder), None) is not None
 
 
 class NameResolver:
@@ -81,6 +89,16 @@ class NameResolver:
                 names = []
             self._listings[folder] = {_normalize(name): name for name in names} | {name: name for name in names}
         return self._listings[folder]
+
+
+def _leads_up(parent: str, name: str, real: str) -> bool:
+    """Say whether a folder is a link to one that it lies in: the images of all classes would be this class's too."""
+    path = os.path.join(parent, name)  # noqa: PTH118 - a Path for each of 100,000 folders takes its time
+    return os.path.islink(path) and Path(real).is_relative_to(os.path.realpath(path))  # noqa: PTH114 - as above
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    raise DataError(f"The folder {error.filename} cannot be read: {error.strerror}.", hint="Mend its permissions.")
 
 
 def _refuse_outside(name: str) -> None:

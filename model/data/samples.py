@@ -1,19 +1,24 @@
 """Which images there are and what each one shows, checked before a single pixel is read.
 
-A targets file wins over class folders. What is wrong is collected and named; more than MAX_BAD_SHARE of it is an error.
+A targets file wins over class folders, and these over labels in the names. What is wrong is collected and named; more
+than MAX_BAD_SHARE of it is an error.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 from unicodedata import normalize
 
 from model.console import count, list_names
-from model.data.folders import NameResolver, find_class_folders, find_images, has_images
-from model.data.targets import FORMS, Target, find_targets, is_image_name, read_targets
+from model.data.folders import NameResolver, find_class_folders, find_pictures
+from model.data.formats import IMAGE_SUFFIXES, explain_suffix, is_image_name, is_picture_name
+from model.data.grouping import LABELLED_NAME, parse_groups
+from model.data.targets import FORMS, Target, find_targets, read_targets
 from model.errors import DataError
 
 # With more than one bad image in twenty something is wrong with the folder, not with the images.
@@ -48,13 +53,14 @@ class BadFile:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledImages:
-    """All that was found in a data folder."""
+    """All that was found in a data folder; `notes` are sentences for the person who trains on it."""
 
     source: str
     samples: tuple[Sample, ...]
     bad: tuple[BadFile, ...] = ()
     unlabelled: tuple[str, ...] = ()
     duplicates: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -66,18 +72,27 @@ class LabelledImages:
         names = {file.name for file in bad}
         samples = tuple(sample for sample in self.samples if sample.name not in names)
         remaining = replace(self, samples=samples, bad=(*self.bad, *bad))
-        _check(remaining)
+        check_labelled_images(remaining)
         return remaining
 
 
-def find_labelled_images(folder: Path, targets: Path | None = None) -> LabelledImages:
-    """Find the images of a folder and their labels; raises DataError when they cannot train a classifier."""
+def find_labelled_images(folder: Path, targets: Path | None = None, *, group_from: str = "") -> LabelledImages:
+    """Find the images of a folder and their labels; raises DataError when they cannot train a classifier.
+
+    `group_from` is a pattern that finds an image's group in its name; it wins over the groups of a table.
+    """
+    found = collect_labelled_images(folder, targets, group_from=group_from)
+    check_labelled_images(found)
+    return found
+
+
+def collect_labelled_images(folder: Path, targets: Path | None = None, *, group_from: str = "") -> LabelledImages:
+    """Find the same without asking whether they suffice; raises DataError when no image has a label."""
     if not folder.is_dir():
         raise DataError(f"The data folder {folder} does not exist or is no folder.")
     table = targets or _find_table(folder)
-    found = _from_table(table, folder) if table else _from_class_folders(folder)
-    _check(found)
-    return found
+    found = _from_table(table, folder) if table else _from_folder(folder)
+    return _regroup(found, group_from) if group_from else found
 
 
 def _find_table(folder: Path) -> Path | None:
@@ -105,7 +120,7 @@ def _from_table(table: Path, folder: Path) -> LabelledImages:
             duplicates.append(known.name)
     # Only folders that the table uses: a project folder may hold pictures that are not data.
     seen = {path for parent in {path.parent for path in samples} for path in parent.iterdir()}
-    unlabelled = sorted(path.name for path in seen - samples.keys() if _is_stray(path))
+    unlabelled = sorted(path.name for path in seen - samples.keys() if _is_stray(path) and path.is_file())
     return LabelledImages(
         source=table.name,
         samples=tuple(sorted(samples.values(), key=lambda sample: sample.name)),
@@ -122,7 +137,9 @@ def _find_fault(target: Target, path: Path | None) -> str:
         return f"has no label in line {target.line}"
     if path is None:
         return "does not exist"
-    return "" if is_image_name(path.name) and path.is_file() else "is not an image"
+    if path.is_dir():
+        return "is a folder"
+    return "" if is_image_name(path.name) and path.is_file() else explain_suffix(path.name) or "is not an image"
 
 
 def _refuse_conflict(known: Sample, target: Target, table: Path) -> None:
@@ -139,43 +156,78 @@ def _refuse_conflict(known: Sample, target: Target, table: Path) -> None:
 
 
 def _is_stray(path: Path) -> bool:
-    return is_image_name(path.name) and not path.name.startswith(".")
+    return is_picture_name(path.name) and not path.name.startswith(".")
 
 
-def _from_class_folders(folder: Path) -> LabelledImages:
+def _from_folder(folder: Path) -> LabelledImages:
     root = folder
     if (folder / "images").is_dir() and find_class_folders(folder / "images"):
         root = folder / "images"
     class_folders = find_class_folders(root)
     names = [path.name for path in class_folders]
     if not class_folders or names == ["images"]:
-        _refuse_unlabelled(folder)
+        return _from_names(folder)
     if _SPLIT_NAMES.issuperset(name.lower() for name in names):
         raise DataError(
             f"The folders {', '.join(names)} in {root} are named after splits, not after classes.",
             hint=f"Point --data at one of them (--data {root / names[0]}); the split is made here, without leaks.",
         )
-    samples = [
-        Sample(name=path.relative_to(root).as_posix(), path=path, label=normalize("NFC", class_folder.name))
-        for class_folder in class_folders
-        for path in find_images(class_folder)
-    ]
-    loose = sorted(path.name for path in root.iterdir() if _is_stray(path))
-    return LabelledImages(source="class folders", samples=tuple(samples), unlabelled=tuple(loose))
+    samples: list[Sample] = []
+    bad: list[BadFile] = []
+    for class_folder in class_folders:
+        label = normalize("NFC", class_folder.name).strip()
+        for path in find_pictures(class_folder):
+            name = path.relative_to(root).as_posix()
+            reason = explain_suffix(name)
+            if reason:
+                bad.append(BadFile(name=name, reason=reason))
+            else:
+                samples.append(Sample(name=name, path=path, label=label))
+    loose = sorted(path.name for path in root.iterdir() if _is_stray(path) and path.is_file())
+    return LabelledImages(source="class folders", samples=tuple(samples), bad=tuple(bad), unlabelled=tuple(loose))
 
 
-def _refuse_unlabelled(folder: Path) -> None:
-    if not has_images(folder):
-        raise DataError(
-            f"There are no images in {folder}.", hint="Looked for jpg, jpeg, png, bmp, gif, webp, tif, tiff."
-        )
+def _from_names(folder: Path) -> LabelledImages:
+    """Take label and patient from names such as BACTERIA-1004423-0001.jpeg, where all images have such."""
+    pictures = list(find_pictures(folder))
+    samples = []
+    for path in pictures:
+        match = LABELLED_NAME.match(path.name)
+        if match is None:
+            _refuse_unlabelled(folder)
+        samples.append(Sample(name=path.relative_to(folder).as_posix(), path=path, label=match[1], group=match[2]))
+    if not pictures:
+        _refuse_unlabelled(folder)
+    return LabelledImages(source="file names (label-patient-number)", samples=tuple(samples))
+
+
+def _refuse_unlabelled(folder: Path) -> NoReturn:
+    if next(find_pictures(folder), None) is None:
+        looked_for = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
+        raise DataError(f"There are no images in {folder}.", hint=f"Looked for {looked_for}.")
     raise DataError(
         f"The images in {folder} have no labels: there is no targets file and no folder for each class.",
         hint=f"Write {folder / 'targets.csv'} with a line for each image: {FORMS}.",
     )
 
 
-def _check(found: LabelledImages) -> None:
+def _regroup(found: LabelledImages, pattern: str) -> LabelledImages:
+    groups = parse_groups([sample.name for sample in found.samples], pattern)
+    pairs = list(zip(found.samples, groups, strict=True))
+    samples = tuple(replace(sample, group=group or sample.group) for sample, group in pairs)
+    notes = []
+    if any(sample.group not in {"", group} for sample, group in pairs if group):
+        notes.append(
+            "The groups come from --group-from; those of the table hold only for names that it does not match."
+        )
+    alone = [sample.name for sample, group in pairs if not group]
+    if alone:
+        notes.append(f"--group-from {pattern!r} does not match {count(len(alone), 'name')}: {list_names(alone)}.")
+    return replace(found, samples=samples, notes=(*found.notes, *notes))
+
+
+def check_labelled_images(found: LabelledImages) -> None:
+    """Refuse what cannot train a classifier, however it is split; raises DataError."""
     _check_bad(found)
     counts = Counter(sample.label for sample in found.samples)
     if not counts:
@@ -185,13 +237,25 @@ def _check(found: LabelledImages) -> None:
             f"All {count(len(found.samples), 'image')} are labelled {next(iter(counts))!r}.",
             hint="Add images of at least one other class: a classifier needs two.",
         )
+    _check_spelling(counts)
     for label, number in sorted(counts.items()):
-        groups = {sample.group or sample.name for sample in found.samples if sample.label == label}
-        if len(groups) < SPLITS:
-            what = count(number, "image") if len(groups) == number else f"images in only {count(len(groups), 'group')}"
+        if number < SPLITS:
             raise DataError(
-                f"Class {label!r} has {what}; training, validation and test need one each.",
+                f"Class {label!r} has {count(number, 'image')}; training, validation and test need one each.",
                 hint="Add images of this class, or leave it out.",
+            )
+
+
+def _check_spelling(counts: Counter[str]) -> None:
+    """Refuse two classes that a person would call by one name: one of them is a slip of the keyboard."""
+    spellings: dict[str, str] = {}
+    for label in sorted(counts, key=lambda label: (-counts[label], label)):
+        common = spellings.setdefault(re.sub(r"[\s_-]+", " ", label).strip().casefold(), label)
+        if common != label:
+            raise DataError(
+                f"The classes {common!r} ({count(counts[common], 'image')}) and {label!r} "
+                f"({count(counts[label], 'image')}) differ by upper case, spaces or hyphens only.",
+                hint=f"Write {common!r} for both, or give them names that nobody mistakes for one another.",
             )
 
 

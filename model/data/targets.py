@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.data.formats import is_picture_name
 from model.errors import DataError
 
 NAMES = ("targets.csv", "targets.tsv")
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 
 FILENAME_COLUMNS = ("filename", "file_name", "file", "image", "image_name", "path", "name")
 LABEL_COLUMNS = ("label", "target", "class", "category")
-GROUP_COLUMNS = ("group",)
+# What an image must not be parted from, the first that there is; other columns (latitude, depth) are not read.
+GROUP_COLUMNS = ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "dive", "video")
 
 FORMS = "filename,label or filename,label,group (with or without that header), or index filename label"
 
@@ -65,11 +66,6 @@ def read_targets(path: Path) -> tuple[Target, ...]:
         if not rows:
             raise DataError(f"{path} has a header and no rows.", hint=f"Write one line for each image: {FORMS}.")
     return tuple(_read_row(line, cells, columns) for line, cells in rows)
-
-
-def is_image_name(name: str) -> bool:
-    """Say whether the suffix is one of a picture that can be read."""
-    return Path(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +135,7 @@ def _split_rows(path: Path, text: str, delimiter: str) -> list[tuple[int, list[s
 
 
 def _find_header(cells: Sequence[str]) -> _Columns | None:
-    if any(is_image_name(cell) for cell in cells):
+    if any(is_picture_name(cell) for cell in cells):
         return None
     names = [cell.lower() for cell in cells]
 
@@ -155,10 +151,15 @@ def _find_header(cells: Sequence[str]) -> _Columns | None:
 def _guess_columns(path: Path, first: tuple[int, list[str]]) -> _Columns:
     """Return the columns of a table without a header, from where its first row names an image."""
     line, cells = first
-    place = next((index for index, cell in enumerate(cells) if is_image_name(cell)), None)
+    place = next((index for index, cell in enumerate(cells) if is_picture_name(cell)), None)
+    shown = ", ".join(cells)[:80]
+    if place in {0, 1} and len(cells) > place + 3:
+        raise DataError(
+            f"Line {line} of {path} ({shown}) has {len(cells)} columns and there is no header to say what they are.",
+            hint="Write the columns' names in a first line: filename, label and, where images belong together, group.",
+        )
     if place in {0, 1} and len(cells) > place + 1:
         return _Columns(filename=place, label=place + 1, group=place + 2 if len(cells) > place + 2 else None)
-    shown = ", ".join(cells)[:80]
     raise DataError(
         f"Line {line} of {path} ({shown}) is neither a header with filename and label nor an image with its label.",
         hint=f"Allowed forms: {FORMS}.",
@@ -169,6 +170,7 @@ def _read_row(line: int, cells: Sequence[str], columns: _Columns) -> Target:
     def cell(index: int | None) -> str:
         return cells[index] if index is not None and index < len(cells) else ""
 
-    # The same word typed on a Mac and on Linux is one class.
+    # The same word typed on a Mac and on Linux is one class, and one group.
     label = unicodedata.normalize("NFC", cell(columns.label))
-    return Target(line=line, filename=cell(columns.filename), label=label, group=cell(columns.group))
+    group = unicodedata.normalize("NFC", cell(columns.group))
+    return Target(line=line, filename=cell(columns.filename), label=label, group=group)

@@ -201,14 +201,6 @@ def test_too_little_to_classify_is_an_error(write_targets: WriteTargets, labels:
         find_labelled_images(project)
 
 
-def test_a_class_in_too_few_groups_is_an_error(write_targets: WriteTargets) -> None:
-    rows = [(f"{number}.png", "red", "") for number in range(6)]
-    rows += [(f"b{number}.png", "blue", f"g{number % 2}") for number in range(6)]
-
-    with pytest.raises(DataError, match="Class 'blue' has images in only 2 groups"):
-        find_labelled_images(write_targets(rows))
-
-
 def test_no_images_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing to see")
 

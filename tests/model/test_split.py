@@ -79,5 +79,5 @@ def test_split_says_so_when_groups_cannot_be_spread() -> None:
     rows = [("a", "1"), ("a", "2"), ("a", "3"), ("b", "4"), ("b", "5"), ("b", "6")]
     samples = _samples(*rows, ("c", "1"), ("c", "4"), ("c", "1"), ("c", "4"))
 
-    with pytest.raises(DataError, match="cannot be spread"):
+    with pytest.raises(DataError, match="Class 'c' has 4 images in only 2 groups"):
         split_samples(samples, seed=0)

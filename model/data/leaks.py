@@ -1,0 +1,117 @@
+"""What crosses the border between training and examination: groups in several parts, and pictures nearly alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.console import count, list_names
+from model.data.duplicates import SIDE, find_near_duplicates, fingerprint
+from model.data.grouping import parse_groups, suggest_groups
+from model.data.images import Pixels
+from model.data.samples import Sample
+from model.data.split import Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearDuplicate:
+    """Two images that are nearly one, in different parts; `distance` is 0 for the same picture and grows to 6."""
+
+    first: str
+    second: str
+    distance: int
+    parts: tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaks:
+    """What crosses between parts: of `groups`, so many with so many images are in more than one part."""
+
+    groups: int = 0
+    leaked_groups: int = 0
+    leaked_images: int = 0
+    near_duplicates: tuple[NearDuplicate, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupLeak:
+    """A leak of groups, and the sentence that warns of it ("" when there is none)."""
+
+    leaks: Leaks
+    warning: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearDuplicateLeak:
+    """Pairs of images across parts, the nearest first, and the sentence that warns of them."""
+
+    near_duplicates: tuple[NearDuplicate, ...]
+    warning: str
+
+
+def name_parts(splits: Sequence[Split]) -> dict[int, str]:
+    """Return the part of each position: train, validation or test; with folds, the fold that tests it."""
+    if len(splits) == 1:
+        parts = {"train": splits[0].train, "validation": splits[0].validation, "test": splits[0].test}
+    else:
+        parts = {f"fold {number}": split.test for number, split in enumerate(splits, 1)}
+    return {position: name for name, members in parts.items() for position in members}
+
+
+def find_group_leak(samples: Sequence[Sample], parts: Mapping[int, str]) -> GroupLeak:
+    """Count the groups that are in more than one part: the given ones or, without any, those that the names tell of."""
+    if any(sample.group for sample in samples):
+        leaks = _count_leaks([sample.group for sample in samples], parts)
+        way_out = "Leave --split image out to keep groups whole."
+        return GroupLeak(leaks=leaks, warning=_describe(leaks, "groups", way_out))
+    suggestion = suggest_groups([sample.name for sample in samples])
+    if suggestion is None:
+        return GroupLeak(leaks=Leaks(), warning="")
+    leaks = _count_leaks(parse_groups([sample.name for sample in samples], suggestion.pattern), parts)
+    what = f"groups that the names tell of ({suggestion.form}, such as {suggestion.example})"
+    return GroupLeak(leaks=leaks, warning=_describe(leaks, what, f"Pass --group-from '{suggestion.pattern}'."))
+
+
+def find_near_duplicate_leak(samples: Sequence[Sample], pixels: Pixels, parts: Mapping[int, str]) -> NearDuplicateLeak:
+    """Find images of one part that are nearly the same as one of another part."""
+    names = sorted(set(parts.values()))
+    fingerprints = np.empty((len(pixels), SIDE, SIDE, 3), dtype=np.uint8)
+    for position, image in enumerate(pixels):
+        fingerprints[position] = fingerprint(image)
+    homes = np.array([names.index(parts[position]) for position in range(len(samples))])
+    pairs = tuple(
+        NearDuplicate(
+            first=samples[i].name, second=samples[k].name, distance=distance, parts=(names[homes[i]], names[homes[k]])
+        )
+        for i, k, distance in find_near_duplicates(fingerprints, parts=homes)
+    )
+    if not pairs:
+        return NearDuplicateLeak(near_duplicates=(), warning="")
+    shown = [f"{pair.first} ({pair.parts[0]}) and {pair.second} ({pair.parts[1]})" for pair in pairs]
+    warning = (
+        f"{count(len(pairs), 'pair')} of images in different parts are nearly the same: {list_names(shown)}."
+        " Remove one of each, or give both one group."
+    )
+    return NearDuplicateLeak(near_duplicates=pairs, warning=warning)
+
+
+def _count_leaks(groups: Sequence[str], parts: Mapping[int, str]) -> Leaks:
+    homes: dict[str, set[str]] = {}
+    for position, group in enumerate(groups):
+        if group:
+            homes.setdefault(group, set()).add(parts[position])
+    leaked = {group for group, names in homes.items() if len(names) > 1}
+    images = sum(group in leaked for group in groups)
+    return Leaks(groups=len(homes), leaked_groups=len(leaked), leaked_images=images)
+
+
+def _describe(leaks: Leaks, what: str, way_out: str) -> str:
+    if not leaks.leaked_groups:
+        return ""
+    verb = "is" if leaks.leaked_groups == 1 else "are"
+    return (
+        f"{leaks.leaked_groups:,} of {leaks.groups:,} {what}, {count(leaks.leaked_images, 'image')} in all,"
+        f" {verb} in more than one part: the result will look better than it is. {way_out}"
+    )
