@@ -14,7 +14,7 @@ from model.config import TrainConfig
 from model.data.dataset import Dataset
 from model.evaluation.metrics import compute_metrics
 from model.evaluation.results import write_predictions
-from model.report.page import build_report, find_mistakes
+from model.report.page import build_report
 from model.training.fit import Fitted
 
 
@@ -36,8 +36,7 @@ def write_outcome(
         dataset.classes,
         {"target": [sample.label for _, sample in rows], "split": [name for name, _ in rows]},
     )
-    mistakes = find_mistakes([sample for _, sample in rows], shares, dataset.classes)
-    write_text(config.output / "report.html", build_report(metrics, epochs, mistakes))
+    write_text(config.output / "report.html", build_report(metrics, epochs, []))
     return metrics
 
 

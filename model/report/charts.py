@@ -1,4 +1,8 @@
-"""Line charts as inline SVG: no script, no reference; colours come from the page, so that light and dark both work."""
+"""Line charts as inline SVG: no script, no reference; colours come from the page, so that light and dark both work.
+
+Lines differ by their dashes as well as by their colour: a page is printed in black, and one man in twelve confuses red
+and green.
+"""
 
 from __future__ import annotations
 
@@ -7,72 +11,137 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 440, 250
-LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 40
+WIDTH, HEIGHT = 440, 270
+LEFT, RIGHT, TOP, BOTTOM = 70, 14, 12, 46
+
+# The classes of the style sheet, in the order in which lines take them.
+STYLES = ("first", "second", "third", "fourth", "fifth", "sixth")
+
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line of a chart; `style` is a class of the page's style sheet."""
+    """One line of a chart; `style` is a class of the page's style sheet; the legend leaves out what is faint."""
 
     name: str
-    values: Sequence[float]
+    points: Sequence[Point]
     style: str
+    is_faint: bool = False
+    has_dots: bool = False
 
 
-def draw_lines(lines: Sequence[Line], *, title: str, mark: int, bounds: tuple[float, float] | None = None) -> str:
-    """Draw values over epochs 1, 2, ... with epoch `mark` marked; `bounds` fixes the vertical axis."""
-    epochs = max(len(line.values) for line in lines)
-    ticks = _choose_ticks(*(bounds or _find_bounds(lines)))
-    low, high = ticks[0], ticks[-1]
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """What a direction of a chart means; it reaches from the first tick to the last."""
 
-    def x(epoch: float) -> float:
-        share = (epoch - 1) / (epochs - 1) if epochs > 1 else 0.5
-        return LEFT + share * (WIDTH - LEFT - RIGHT)
+    label: str
+    ticks: tuple[float, ...]
 
-    def y(value: float) -> float:
-        clipped = min(max(value, low), high)
-        return TOP + (high - clipped) / (high - low) * (HEIGHT - TOP - BOTTOM)
+    def place(self, value: float, start: float, end: float) -> float:
+        """Return where between `start` and `end` a value lies; what is beyond the axis lies at its end."""
+        low, high = self.ticks[0], self.ticks[-1]
+        share = (value - low) / (high - low) if high > low else 0.5
+        return start + min(max(share, 0.0), 1.0) * (end - start)
 
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">']
-    for tick in ticks:
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 8}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
-    for epoch in _choose_epochs(epochs):
-        parts.append(f'<text class="tick" x="{x(epoch):.1f}" y="{HEIGHT - 22}" text-anchor="middle">{epoch}</text>')
-    parts.append(
-        f'<text class="tick" x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 5}" text-anchor="middle">epoch</text>'
-    )
-    parts.append(f'<line class="mark" x1="{x(mark):.1f}" x2="{x(mark):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
+
+def make_axis(label: str, values: Sequence[float]) -> Axis:
+    """Return an axis over values, without the few spikes that would flatten all the rest."""
+    ordered = sorted(value for value in values if math.isfinite(value)) or [0.0]
+    return Axis(label=label, ticks=_choose_ticks(ordered[0], ordered[min(len(ordered) - 1, int(0.98 * len(ordered)))]))
+
+
+def make_share_axis(label: str) -> Axis:
+    """Return an axis from 0 to 1."""
+    return Axis(label=label, ticks=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
+
+
+def make_epoch_axis(epochs: int) -> Axis:
+    """Return an axis of whole numbers from 1 to `epochs`, which may not carry a number itself."""
+    step = next(nice for nice in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000) if nice >= epochs / 6)
+    inner = [epoch for epoch in range(step, epochs + 1, step) if epoch > 1 and epochs - epoch >= 0.6 * step]
+    return Axis(label="epoch", ticks=(1, *inner, *([epochs] if epochs > 1 else [])))
+
+
+def draw_lines(
+    lines: Sequence[Line], *, title: str, x: Axis, y: Axis, mark: float | None = None, has_diagonal: bool = False
+) -> str:
+    """Return a figure with its title and legend; `mark` is a place on the x axis that a dashed line points out."""
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(_describe(title, lines))}">',
+        *_draw_axes(x, y),
+    ]
+    if has_diagonal:
+        parts.append(f'<line class="mark" x1="{_x(x, 0)}" y1="{_y(y, 0)}" x2="{_x(x, 1)}" y2="{_y(y, 1)}"/>')
+    if mark is not None:
+        parts.append(f'<line class="mark" x1="{_x(x, mark)}" x2="{_x(x, mark)}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
     for line in lines:
-        points = " ".join(f"{x(epoch):.1f},{y(value):.1f}" for epoch, value in enumerate(line.values, 1))
-        parts.append(f'<polyline class="{line.style}" points="{points}"/>')
-        value = line.values[mark - 1]
-        parts.append(f'<circle class="{line.style}" cx="{x(mark):.1f}" cy="{y(value):.1f}" r="3.5"/>')
+        style = f"{line.style} faint" if line.is_faint else line.style
+        points = " ".join(f"{_x(x, left)},{_y(y, up)}" for left, up in line.points if math.isfinite(up))
+        parts.append(f'<polyline class="{style}" points="{points}"/>')
+        dots = line.points if line.has_dots or len(line.points) == 1 else []
+        dots = [*dots, *(point for point in line.points if point[0] == mark and not line.is_faint)]
+        parts += [f'<circle class="{style}" cx="{_x(x, left)}" cy="{_y(y, up)}" r="3.5"/>' for left, up in dots]
     parts.append("</svg>")
-    legend = "".join(f'<span><i class="{line.style}"></i>{escape(line.name)}</span>' for line in lines)
-    return f'<figure><figcaption>{escape(title)}</figcaption>{"".join(parts)}<p class="legend">{legend}</p></figure>'
+    legend = {line.style: line.name for line in lines if not line.is_faint}
+    entries = "".join(
+        f"<span>{draw_swatch(style)}{escape(legend[style])}</span>" for style in STYLES if style in legend
+    )
+    return f'<figure><figcaption>{escape(title)}</figcaption>{"".join(parts)}<p class="legend">{entries}</p></figure>'
 
 
-def _find_bounds(lines: Sequence[Line]) -> tuple[float, float]:
-    """Return the range of the values, without the few spikes that would flatten all the rest."""
-    values = sorted(value for line in lines for value in line.values)
-    return values[0], values[min(len(values) - 1, math.floor(0.98 * len(values)))]
+def draw_swatch(style: str) -> str:
+    """Return a short piece of a line, for a legend."""
+    return (
+        f'<svg class="swatch" viewBox="0 0 28 8" aria-hidden="true"><polyline class="{style}" points="1,4 27,4"/></svg>'
+    )
 
 
-def _choose_ticks(low: float, high: float) -> list[float]:
+def _x(axis: Axis, value: float) -> str:
+    return f"{axis.place(value, LEFT, WIDTH - RIGHT):.1f}"
+
+
+def _y(axis: Axis, value: float) -> str:
+    return f"{axis.place(value, HEIGHT - BOTTOM, TOP):.1f}"
+
+
+def _draw_axes(x: Axis, y: Axis) -> list[str]:
+    middle = (TOP + HEIGHT - BOTTOM) / 2
+    parts = []
+    for tick in y.ticks:
+        at = _y(y, tick)
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}"/>')
+        parts.append(f'<text x="{LEFT - 8}" y="{float(at) + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    parts += [
+        f'<text x="{_x(x, tick)}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{tick:g}</text>' for tick in x.ticks
+    ]
+    parts.append(
+        f'<text class="axis" x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{HEIGHT - 8}" text-anchor="middle">'
+        f"{escape(x.label)}</text>"
+    )
+    parts.append(
+        f'<text class="axis" transform="translate(13 {middle:.0f}) rotate(-90)" text-anchor="middle">'
+        f"{escape(y.label)}</text>"
+    )
+    return parts
+
+
+def _describe(title: str, lines: Sequence[Line]) -> str:
+    """Say for those who hear the page where each line begins and ends."""
+    told = [
+        f"{line.name} from {line.points[0][1]:.2g} to {line.points[-1][1]:.2g}"
+        for line in lines
+        if line.points and not line.is_faint
+    ]
+    return f"{title}: {'; '.join(told)}." if told else title
+
+
+def _choose_ticks(low: float, high: float) -> tuple[float, ...]:
     """Return three to six round numbers from at most `low` to at least `high`."""
-    span = max(high - low, 0.02)
+    # Values that are all alike get an axis of their own size, not a line on the frame.
+    span = max(high - low, 0.02 * abs(high), 1e-9)
     exponent = 10.0 ** math.floor(math.log10(span / 4))
     step = next(factor * exponent for factor in (1, 2, 2.5, 5, 10) if span / (factor * exponent) <= 4.5)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(step * k, 10) for k in range(first, max(last, first + 1) + 1)]
-
-
-def _choose_epochs(epochs: int) -> list[int]:
-    step = max(1, math.ceil(epochs / 6))
-    for nice in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000):
-        if nice >= step:
-            step = nice
-            break
-    return [1, *(epoch for epoch in range(step, epochs + 1, step) if epoch > 1)]
+    # Rounded to significant digits: a learning rate's ticks are far below any fixed number of decimals.
+    return tuple(float(f"{step * k:.10g}") for k in range(first, max(last, first + 1) + 1))

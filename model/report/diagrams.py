@@ -1,0 +1,176 @@
+"""From figures to charts: learning curves, the floors, ROC and precision-recall, and what certainty is worth."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from model.report.charts import STYLES, Line, draw_lines, make_axis, make_epoch_axis, make_share_axis
+from model.report.markup import get, show_interval
+from model.report.verdict import list_floors
+
+Epochs = Sequence[Mapping[str, Any]]
+
+# With two classes both say the same of the ranking; with more than six no reader tells the lines apart.
+DRAWN_CLASSES = len(STYLES)
+
+
+def draw_learning(epochs: Epochs, best_epoch: int | None) -> str:
+    """Return loss, accuracy and learning rate over the epochs; with folds each fold is a thin line around the mean."""
+    if not epochs:
+        return ""
+    last = max(_number(epoch, place) for place, epoch in enumerate(epochs, 1))
+    x = make_epoch_axis(last)
+    charts = (
+        ("Loss: lower is better", "loss", {"training": "train_loss", "validation": "validation_loss"}),
+        (
+            "Validation: higher is better",
+            "share right",
+            {"accuracy": "validation_accuracy", "balanced accuracy": "validation_balanced_accuracy"},
+        ),
+        ("Learning rate", "learning rate", {"learning rate": "learning_rate"}),
+    )
+    drawn = []
+    for title, label, keys in charts:
+        lines = [
+            line
+            for style, (name, key) in zip(STYLES, keys.items(), strict=False)
+            for line in _trace(epochs, key, name, style)
+        ]
+        values = [value for line in lines for _, value in line.points]
+        if values:
+            y = make_share_axis(label) if label == "share right" else make_axis(label, values)
+            drawn.append(draw_lines(lines, title=title, x=x, y=y, mark=best_epoch))
+    return f'<div class="curves">{"".join(drawn)}</div>' if drawn else ""
+
+
+def draw_floors(metrics: Mapping[str, Any]) -> str:
+    """Return accuracy as bars: the model with its interval, and the floors under it."""
+    test = metrics["test"]
+    bars = [("this model", test["accuracy"], test.get("accuracy_interval"))]
+    bars += [(floor.name, floor.accuracy, None) for floor in list_floors(metrics)]
+    rows = []
+    for place, (name, share, interval) in enumerate(bars):
+        whisker = (
+            f'<i class="whisker" style="left:{interval[0]:.1%};right:{1 - interval[1]:.1%}"></i>' if interval else ""
+        )
+        kind = "floor" if place else "model"
+        between = f"<small>{show_interval(interval)}</small>"
+        rows.append(
+            f'<dt>{name}</dt><dd><span class="rail"><i class="{kind}" style="width:{share:.1%}"></i>{whisker}</span>'
+            f"<b>{share:.0%}</b>{between}</dd>"
+        )
+    return f'<dl class="bars">{"".join(rows)}</dl>'
+
+
+def draw_rankings(test: Mapping[str, Any]) -> str:
+    """Return ROC and precision-recall of each class against the rest; of many classes the worst ranked."""
+    by_class = {row["label"]: row for row in test.get("by_class") or ()}
+    charts = (
+        ("roc", "auc", "ROC", "false alarms: share of the rest", "found: share of the class", True),
+        (
+            "precision_recall",
+            "average_precision",
+            "Precision and recall",
+            "found: recall",
+            "right when named: precision",
+            False,
+        ),
+    )
+    drawn = []
+    for key, figure, title, x_label, y_label, has_diagonal in charts:
+        known = {label: points for label, points in (test.get(key) or {}).items() if points}
+        # Each class says something else, but of two the curve of one is that of the other seen from behind.
+        shown = list(known)[-1:] if len(known) == 2 and key == "roc" else list(known)
+        shown.sort(key=lambda label: _or_zero(get(by_class.get(label), figure)))
+        lines = [
+            Line(
+                name=f"{label} ({_or_zero(get(by_class.get(label), figure)):.2f})",
+                points=[(x, y) for x, y in known[label]],
+                style=style,
+            )
+            for style, label in zip(STYLES, shown, strict=False)
+        ]
+        if lines:
+            few = f", the {DRAWN_CLASSES} worst of {len(shown)} classes" if len(shown) > DRAWN_CLASSES else ""
+            x, y = make_share_axis(x_label), make_share_axis(y_label)
+            drawn.append(draw_lines(lines, title=title + few, x=x, y=y, has_diagonal=has_diagonal))
+    return f'<div class="curves">{"".join(drawn)}</div>' if drawn else ""
+
+
+def draw_calibration(test: Mapping[str, Any]) -> str:
+    """Return the reliability diagram before and after the temperature, and the error in words."""
+    calibration = test.get("calibration") or {}
+    stages = {"before": "second", "after": "first"}
+    lines = [
+        Line(
+            name=f"{stage} scaling (error {calibration[stage]['ece']:.3f})",
+            points=[(bin_["confidence"], bin_["accuracy"]) for bin_ in calibration[stage]["bins"] if bin_["count"]],
+            style=style,
+            has_dots=True,
+        )
+        for stage, style in stages.items()
+        if calibration.get(stage)
+    ]
+    if not lines:
+        return ""
+    chart = draw_lines(
+        lines,
+        title="Stated and true certainty",
+        x=make_share_axis("how sure the model says it is"),
+        y=make_share_axis("how often it is right"),
+        has_diagonal=True,
+    )
+    return f'<div class="curves">{chart}<div class="words">{_tell_calibration(calibration)}</div></div>'
+
+
+def _tell_calibration(calibration: Mapping[str, Any]) -> str:
+    told = []
+    before, after = calibration.get("before"), calibration.get("after")
+    if after:
+        low_high = (
+            f" (95% interval {after['interval'][0]:.3f}–{after['interval'][1]:.3f})" if after.get("interval") else ""
+        )
+        told.append(
+            f"On average the stated certainty is <b>{100 * after['ece']:.1f} points</b> off what comes true{low_high}"
+            + (f"; before scaling it was {100 * before['ece']:.1f} points." if before else ".")
+        )
+        floor = after.get("noise_floor", calibration.get("noise_floor"))
+        if floor is not None:
+            told.append(
+                f"With so few images even a model without any fault would seem {100 * floor:.1f} points off: "
+                "a figure near that is no sign of a fault."
+            )
+    if calibration.get("temperature") is not None:
+        told.append(
+            f"Temperature {calibration['temperature']:.2f}, found on the validation images: above 1 the network was "
+            "too sure of itself, below 1 too timid. It changes no answer, only how sure it is."
+        )
+    return "".join(f"<p>{sentence}</p>" for sentence in told)
+
+
+def _trace(epochs: Epochs, key: str, name: str, style: str) -> list[Line]:
+    folds: dict[Any, list[tuple[float, float]]] = defaultdict(list)
+    for place, epoch in enumerate(epochs, 1):
+        if epoch.get(key) is not None:
+            folds[epoch.get("fold")].append((_number(epoch, place), epoch[key]))
+    if len(folds) < 2:
+        return [Line(name=name, points=points, style=style) for points in folds.values()]
+    at: dict[float, list[float]] = defaultdict(list)
+    for points in folds.values():
+        for number, value in points:
+            at[number].append(value)
+    # An epoch that a fold did not reach, ended early, has no mean that compares with the others'.
+    mean = [(number, sum(values) / len(values)) for number, values in sorted(at.items()) if len(values) == len(folds)]
+    thin = [Line(name=name, points=points, style=style, is_faint=True) for points in folds.values()]
+    return [*thin, Line(name=f"{name}, mean of {len(folds)} folds (each thin)", points=mean, style=style)]
+
+
+def _number(epoch: Mapping[str, Any], place: int) -> int:
+    """Return an epoch's number; the files of old versions have none."""
+    return int(epoch.get("epoch", place))
+
+
+def _or_zero(value: float | None) -> float:
+    return value or 0.0

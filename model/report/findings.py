@@ -1,0 +1,73 @@
+"""What is wrong with the data, as far as the training saw it; `python -m model.data check` looks closer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from model.console import count
+from model.report.markup import draw_table, fold, get, show_label
+
+SHOWN_FILES = 10
+
+# The rarest class with a tenth of the commonest one's images is learnt badly unless something is done about it.
+IMBALANCE = 10.0
+
+
+def draw_findings(metrics: Mapping[str, Any]) -> str:
+    """Return a list of what was found; one line where there is nothing."""
+    found = [*_find_imbalance(metrics), *_find_left_out(metrics)]
+    listed = f"<ul>{''.join(f'<li>{line}</li>' for line in found)}</ul>" if found else ""
+    pairs = _draw_pairs(metrics)
+    skipped = _draw_skipped(metrics)
+    return listed + pairs + skipped or "<p>Nothing that was looked for: every file could be read and was used once.</p>"
+
+
+def _find_imbalance(metrics: Mapping[str, Any]) -> list[str]:
+    sizes = get(metrics, "images", "by_class") or {}
+    if len(sizes) < 2:
+        return []
+    rare, common = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
+    if sizes[common] < IMBALANCE * sizes[rare]:
+        return []
+    return [
+        f"“{show_label(common)}” has {count(sizes[common], 'image')}, “{show_label(rare)}” {sizes[rare]:,}: rare "
+        "classes are missed more often. More images of them help most, then <code>--balance sampler</code>."
+    ]
+
+
+def _find_left_out(metrics: Mapping[str, Any]) -> list[str]:
+    images = metrics.get("images") or {}
+    kinds = {
+        "skipped": "could not be used and {were} skipped",
+        "unlabelled": "{have} no label and {were} not used",
+        "duplicates": "{were} named twice, or {are} the same file twice, and {were} used once",
+    }
+    told = []
+    for key, words in kinds.items():
+        number = images.get(key) or 0
+        one = {"were": "was", "have": "has", "are": "is"}
+        many = {"were": "were", "have": "have", "are": "are"}
+        if number:
+            told.append(f"{count(number, 'image')} {words.format(**(one if number == 1 else many))}.")
+    return told
+
+
+def _draw_pairs(metrics: Mapping[str, Any]) -> str:
+    pairs = get(metrics, "leaks", "near_duplicates") or ()
+    rows = [[escape(pair["first"]), escape(pair["second"]), escape(" and ".join(pair["parts"]))] for pair in pairs]
+    if not rows:
+        return ""
+    total = get(metrics, "leaks", "near_duplicate_count") or len(rows)
+    caption = f"Nearly the same picture in two parts: {count(total, 'pair')}"
+    head = ["picture", "its twin", "parts"]
+    more = fold(f"{len(rows) - SHOWN_FILES:,} more", draw_table(caption, head, rows[SHOWN_FILES:], style="names"))
+    return draw_table(caption, head, rows[:SHOWN_FILES], style="names") + (more if len(rows) > SHOWN_FILES else "")
+
+
+def _draw_skipped(metrics: Mapping[str, Any]) -> str:
+    skipped = metrics.get("skipped") or ()
+    shown = "".join(f"<li>{escape(file['filename'])} {escape(file['reason'])}</li>" for file in skipped[:100])
+    more = f"<li>and {len(skipped) - 100:,} more</li>" if len(skipped) > 100 else ""
+    return fold(f"Skipped: {count(len(skipped), 'file')}", f"<ul>{shown}{more}</ul>") if skipped else ""

@@ -1,0 +1,168 @@
+"""The answer first, in plain words: how good, against what, and whether to believe it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from model.console import count
+from model.report.markup import get, show_interval, show_label, show_share
+
+# An interval as wide as this leaves open whether the model is useful: more test images answer it, not more training.
+WIDE_INTERVAL = 0.2
+
+# Fewer twins than one in a hundred test images move the accuracy by less than its interval is wide.
+MANY_TWINS = 0.01
+
+# With fewer test images of a class, its recall is an anecdote.
+FEW_IMAGES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floor:
+    """What an answer without any network reaches on the same test images."""
+
+    name: str
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Markup: `answer` is the figure in a sentence, `alarms` are reasons to disbelieve it, `doubts` smaller ones."""
+
+    answer: str
+    judgement: str
+    alarms: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
+def judge(metrics: Mapping[str, Any]) -> Verdict:
+    """Return what a reader must know before any other figure."""
+    return Verdict(
+        answer=_answer(metrics),
+        judgement=_weigh(metrics),
+        alarms=tuple(_find_alarms(metrics)),
+        doubts=tuple(_find_doubts(metrics)),
+    )
+
+
+def list_floors(metrics: Mapping[str, Any]) -> list[Floor]:
+    """Return the floors that are known, the majority class first."""
+    test = metrics["test"]
+    by_class = [sum(row) for row in test["confusion_matrix"]]
+    common = max(range(len(by_class)), key=by_class.__getitem__)
+    # Files of format 1 know no floors; the majority of the test part follows from the confusion matrix.
+    label = get(metrics, "floors", "majority", "label") or test["labels"][common]
+    accuracy = get(metrics, "floors", "majority", "accuracy")
+    floors = [
+        Floor(
+            name=f"always answering “{show_label(label)}”",
+            accuracy=by_class[common] / test["count"] if accuracy is None else accuracy,
+        )
+    ]
+    neighbours = get(metrics, "floors", "nearest_neighbour")
+    if neighbours:
+        name = f"copying the {neighbours['neighbours']} most similar training images"
+        floors.append(Floor(name=name, accuracy=neighbours["accuracy"]))
+    return floors
+
+
+def _answer(metrics: Mapping[str, Any]) -> str:
+    test = metrics["test"]
+    right = sum(row[place] for place, row in enumerate(test["confusion_matrix"]))
+    folds = get(metrics, "recipe", "folds")
+    seen = (
+        f"On {count(test['count'], 'image')}, each judged by the one of {folds} networks that had not seen it"
+        if folds
+        else f"On {count(test['count'], 'test image')} that played no part in the training"
+    )
+    interval = test.get("accuracy_interval")
+    between = (
+        f" On other images of the same kind expect between {100 * interval[0]:.0f} and {100 * interval[1]:.0f} of 100."
+        if interval
+        else ""
+    )
+    return f"{seen}, the model is right {right:,} times: <strong>{100 * test['accuracy']:.0f} of 100</strong>.{between}"
+
+
+def _weigh(metrics: Mapping[str, Any]) -> str:
+    """Compare the interval of the accuracy with the best floor; the floor's own chance is left out: same images."""
+    test = metrics["test"]
+    floors = list_floors(metrics)
+    best = max(floors, key=lambda floor: floor.accuracy)
+    told = " and ".join(f"{floor.name} is right in {show_share(floor.accuracy)}" for floor in floors)
+    low = (test.get("accuracy_interval") or [test["accuracy"]])[0]
+    if test["accuracy"] <= best.accuracy:
+        verdict = f"<strong>The model is not better than {best.name}: it is of no use as it is.</strong>"
+    elif low <= best.accuracy:
+        verdict = (
+            f"Whether the model is better than {best.name} <strong>cannot be told from so few test images</strong>."
+        )
+    else:
+        verdict = f"The model is better than {'both' if len(floors) == 2 else 'that'}, by more than chance."
+    return f"For comparison, without any network: {told}. {verdict}"
+
+
+def _find_alarms(metrics: Mapping[str, Any]) -> list[str]:
+    leaked = get(metrics, "leaks", "leaked_images") or 0
+    alarms = []
+    if leaked:
+        groups, all_groups = metrics["leaks"].get("leaked_groups") or 0, metrics["leaks"].get("groups") or 0
+        alarms.append(
+            f"<b>These figures are too good.</b> {count(leaked, 'image')} outside the training part "
+            f"belong{'s' if leaked == 1 else ''} to a group that was also trained on ({groups:,} of "
+            f"{count(all_groups, 'group')}, such as one dive or one patient). The model may know the group and not the "
+            "class. Train again with <code>--split group</code>."
+        )
+    twins = _count_twins(metrics)
+    if twins > MANY_TWINS * metrics["test"]["count"]:
+        alarms.append(f"<b>These figures may be too good.</b> {_tell_twins(twins)}")
+    return alarms
+
+
+def _find_doubts(metrics: Mapping[str, Any]) -> list[str]:
+    test = metrics["test"]
+    doubts = []
+    interval = test.get("accuracy_interval")
+    if interval and interval[1] - interval[0] > WIDE_INTERVAL:
+        doubts.append(
+            f"{count(test['count'], 'test image')} are too few for a sharp answer: the true figure may be anywhere in "
+            f"{show_interval(interval)}. Cross-validation (<code>--folds 5</code>) tests every image."
+        )
+    sizes = {label: sum(row) for label, row in zip(test["labels"], test["confusion_matrix"], strict=True)}
+    absent = [label for label, size in sizes.items() if not size]
+    few = [label for label, size in sizes.items() if 0 < size < FEW_IMAGES]
+    blind = [
+        label
+        for place, label in enumerate(test["labels"])
+        if sizes[label] >= FEW_IMAGES and not test["confusion_matrix"][place][place]
+    ]
+    if absent:
+        doubts.append(f"Nothing is known about {_list(absent)}: no test image shows it.")
+    if few:
+        doubts.append(f"Of {_list(few)} there are fewer than {FEW_IMAGES} test images: do not build on that figure.")
+    if blind:
+        doubts.append(f"The model never recognises {_list(blind)}.")
+    twins = _count_twins(metrics)
+    if 0 < twins <= MANY_TWINS * test["count"]:
+        doubts.append(_tell_twins(twins))
+    return doubts + [escape(note) for note in metrics.get("notes") or ()]
+
+
+def _count_twins(metrics: Mapping[str, Any]) -> int:
+    return get(metrics, "leaks", "near_duplicate_count") or 0
+
+
+def _tell_twins(twins: int) -> str:
+    return (
+        f"{count(twins, 'pair')} of nearly the same picture lie{'s' if twins == 1 else ''} in two different parts, so "
+        "that an answer may be remembered rather than found. They are listed under the data below; give both one group "
+        "(<code>--group-from</code>, or a column in the targets file), or remove one."
+    )
+
+
+def _list(labels: list[str]) -> str:
+    shown = ", ".join(f"“{show_label(label)}”" for label in labels[:3])
+    return shown if len(labels) <= 3 else f"{shown} and {len(labels) - 3:,} more"
