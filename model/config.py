@@ -60,7 +60,7 @@ class TrainConfig(Preset):
         if self.epochs:
             return self.epochs
         steps_an_epoch = -(-image_count // self.batch_size)
-        return max(self.min_epochs, round(self.steps / steps_an_epoch))
+        return min(max(round(self.steps / steps_an_epoch), self.min_epochs), self.max_epochs)
 
 
 def parse_train_arguments(arguments: Sequence[str] | None = None) -> TrainConfig:
@@ -68,6 +68,8 @@ def parse_train_arguments(arguments: Sequence[str] | None = None) -> TrainConfig
     given = vars(_build_parser().parse_args(arguments))
     preset = choose_preset(given["preset"], pretrained=given["pretrained"], freeze=given["freeze"])
     recipe: dict[str, Any] = {field.name: getattr(preset, field.name) for field in fields(Preset)}
+    if given["steps"] is not None:  # what is asked for goes before what is wise
+        recipe |= {"min_epochs": 1, "max_epochs": given["steps"]}
     return TrainConfig(**recipe | {name: value for name, value in given.items() if value is not None})
 
 

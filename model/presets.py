@@ -17,10 +17,11 @@ class Preset:
     # From scratch, on little data: see networks/small_resnet.py.
     arch: str = "small_resnet"
     image_size: int = 128
-    # Epochs follow from the steps and the number of images, but never fewer than `min_epochs`: with too few passes a
-    # large folder is not learnt.
+    # Epochs follow from the steps and the number of images, between these two: with too few passes a large folder is
+    # not learnt, and after too many a small one is known by heart.
     steps: int = 3000
     min_epochs: int = 15
+    max_epochs: int = 150
     batch_size: int = 32
     # AdamW needs the least tuning of all on little data; 2e-3 with a warm-up is stable for all of our own networks.
     optimizer: str = "adamw"
@@ -47,8 +48,10 @@ class Preset:
 
 
 STANDARD = Preset()
-QUICK = replace(STANDARD, steps=600, min_epochs=5, tta="none")
-BEST = replace(STANDARD, steps=6000, min_epochs=40, image_size=160, mixup=0.25, cutmix=0.25, tta="crops", folds=5)
+QUICK = replace(STANDARD, steps=600, min_epochs=5, max_epochs=40, tta="none")
+BEST = replace(
+    STANDARD, steps=6000, min_epochs=40, max_epochs=300, image_size=160, mixup=0.25, cutmix=0.25, tta="crops", folds=5
+)
 
 PRESETS = {"quick": QUICK, "standard": STANDARD, "best": BEST}
 
