@@ -36,6 +36,23 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink()
 
 
+def append_to_file(path: Path, content: bytes) -> None:
+    """Add to the end of a file, or leave it as it was; raises SaveError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Unbuffered: what a full disk refuses must not be tried again when the file is closed.
+        with path.open("ab", buffering=0) as file:
+            size = file.tell()
+            try:
+                while content:
+                    content = content[file.write(content) :]
+            except OSError:
+                file.truncate(size)
+                raise
+    except OSError as error:
+        raise save_error(path, error) from error
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write strict JSON (no NaN) for people and programs."""
     write_file(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(*_ENCODING))

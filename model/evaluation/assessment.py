@@ -88,10 +88,9 @@ def _describe_groups(is_right: NDArray[np.bool_], groups: Sequence[str]) -> list
     names, places = np.unique(np.array(groups, dtype=object), return_inverse=True)
     counts = np.bincount(places)
     shares = np.bincount(places, weights=is_right) / counts
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"group": str(name), "count": int(count), "accuracy": float(share)}
         for name, count, share in zip(names, counts, shares, strict=True)
         if name
     ]
-    rows.sort(key=lambda row: (row["accuracy"], -row["count"], row["group"]))
-    return rows[:SHOWN_GROUPS]
+    return sorted(rows, key=lambda row: (row["accuracy"], -row["count"], row["group"]))[:SHOWN_GROUPS]

@@ -152,7 +152,7 @@ def _fill_bins(confidence: Floats, is_right: Floats) -> tuple[Bin, ...]:
     )
 
 
-def _measure_errors(confidence: Floats, is_right: Floats) -> NDArray[np.float64]:
+def _measure_errors(confidence: Floats, is_right: Floats | NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the expected calibration error of each row of `is_right` (draws, N), sorted by `confidence` (N,)."""
     gaps = np.add.reduceat(is_right - confidence, _find_bins(len(confidence)), axis=1)
     errors: NDArray[np.float64] = np.abs(gaps).sum(axis=1) / len(confidence)

@@ -91,7 +91,8 @@ def vote(known: NDArray[np.float32], targets: Integers, asked: NDArray[np.float3
     classes = int(targets.max()) + 1
     places = targets[nearest] + classes * np.arange(len(asked))[:, None]
     votes = np.bincount(places.ravel(), minlength=classes * len(asked)).reshape(len(asked), classes)
-    return votes.argmax(axis=1)
+    winners: Integers = votes.argmax(axis=1)
+    return winners
 
 
 def shrink(pixels: Pixels) -> Pixels:
@@ -103,7 +104,11 @@ def shrink(pixels: Pixels) -> Pixels:
     for start in range(0, len(pixels), _SHRUNK):
         chunk = pixels[start : start + _SHRUNK]
         # Whole rows at a time: four times as fast as a reduction over blocks of a few bytes.
-        rows = sum(chunk[:, edges + k].astype(np.uint16) for k in range(width))
-        sums = sum(rows[:, :, edges + k].astype(np.float32) for k in range(width))
+        rows = np.zeros((len(chunk), size, side, 3), dtype=np.uint16)
+        for k in range(width):
+            rows += chunk[:, edges + k]
+        sums = np.zeros((len(chunk), size, size, 3), dtype=np.float32)
+        for k in range(width):
+            sums += rows[:, :, edges + k]
         thumbnails[start : start + _SHRUNK] = (sums / width**2).round().reshape(len(chunk), -1)
     return thumbnails
