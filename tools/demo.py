@@ -25,7 +25,8 @@ from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOYER = Path(sys.executable).parent / "deployer"
-STEPS = (["check"], ["up", "--yes"], ["train"], ["fetch"])
+# The quick recipe: a rehearsal shows that everything works; it need not show how good the model can get.
+STEPS = (["check"], ["up", "--yes"], ["train", "--", "--preset", "quick"], ["fetch"])
 MARKER = ".demo"  # this folder may be emptied
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -15,7 +15,7 @@ MAX_HOURS = 1
 STEPS = (
     ("check", "--instance-type", INSTANCE_TYPE),
     ("up", "--yes", "--instance-type", INSTANCE_TYPE),
-    ("train", "--", "--epochs", "5"),
+    ("train", "--", "--preset", "quick"),
     ("fetch",),
 )
 

@@ -70,7 +70,7 @@ def test_demo_runs_the_loop_and_echoes_it(start: Start, images: Path, tmp_path: 
 
     init = f"--cloud local init --data {images}"
     assert process.returncode == 0
-    assert _log(tmp_path) == [init, "check", "up --yes", "train", "fetch", "down --yes", "local stop"]
+    assert _log(tmp_path) == [init, "check", "up --yes", "train -- --preset quick", "fetch", "down --yes", "local stop"]
     assert f"$ deployer --cloud local init --data '{images}'" in output
     assert "$ deployer up --yes" in output
     assert "Done after 0 min" in output
@@ -122,7 +122,7 @@ def test_demo_tears_down_when_it_is_stopped(
     process.communicate(timeout=20)
 
     assert process.returncode == exit_code
-    assert _log(tmp_path)[-4:] == ["train", "train interrupted", "down --yes", "local stop"]
+    assert _log(tmp_path)[-4:] == ["train -- --preset quick", "train interrupted", "down --yes", "local stop"]
 
 
 def test_demo_goes_on_tearing_down_at_the_first_signal_and_stops_at_the_second(
