@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from model.report.charts import STYLES, Line, draw_lines, make_axis, make_epoch_axis, make_share_axis
@@ -16,11 +17,21 @@ Epochs = Sequence[Mapping[str, Any]]
 DRAWN_CLASSES = len(STYLES)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One share with its interval; `name` is markup, `kind` a class of the style sheet, "model" or "floor"."""
+
+    name: str
+    share: float
+    interval: Sequence[float] | None = None
+    kind: str = "model"
+
+
 def draw_learning(epochs: Epochs, best_epoch: int | None) -> str:
     """Return loss, accuracy and learning rate over the epochs; with folds each fold is a thin line around the mean."""
     if not epochs:
         return ""
-    last = max(_number(epoch, place) for place, epoch in enumerate(epochs, 1))
+    last = max(number_epoch(epoch, place) for place, epoch in enumerate(epochs, 1))
     x = make_epoch_axis(last)
     charts = (
         ("Loss: lower is better", "loss", {"training": "train_loss", "validation": "validation_loss"}),
@@ -36,7 +47,7 @@ def draw_learning(epochs: Epochs, best_epoch: int | None) -> str:
         lines = [
             line
             for style, (name, key) in zip(STYLES, keys.items(), strict=False)
-            for line in _trace(epochs, key, name, style)
+            for line in trace_epochs(epochs, key, name, style)
         ]
         values = [value for line in lines for _, value in line.points]
         if values:
@@ -48,18 +59,21 @@ def draw_learning(epochs: Epochs, best_epoch: int | None) -> str:
 def draw_floors(metrics: Mapping[str, Any]) -> str:
     """Return accuracy as bars: the model with its interval, and the floors under it."""
     test = metrics["test"]
-    bars = [("this model", test["accuracy"], test.get("accuracy_interval"))]
-    bars += [(floor.name, floor.accuracy, None) for floor in list_floors(metrics)]
+    model = Bar(name="this model", share=test["accuracy"], interval=test.get("accuracy_interval"))
+    floors = [Bar(name=floor.name, share=floor.accuracy, kind="floor") for floor in list_floors(metrics)]
+    return draw_bars([model, *floors])
+
+
+def draw_bars(bars: Sequence[Bar]) -> str:
+    """Return shares as bars, one under the other, with their intervals."""
     rows = []
-    for place, (name, share, interval) in enumerate(bars):
-        whisker = (
-            f'<i class="whisker" style="left:{interval[0]:.1%};right:{1 - interval[1]:.1%}"></i>' if interval else ""
-        )
-        kind = "floor" if place else "model"
-        between = f"<small>{show_interval(interval)}</small>"
+    for bar in bars:
+        drawn = f'<i class="{bar.kind}" style="width:{bar.share:.1%}"></i>'
+        if bar.interval:
+            drawn += f'<i class="whisker" style="left:{bar.interval[0]:.1%};right:{1 - bar.interval[1]:.1%}"></i>'
         rows.append(
-            f'<dt>{name}</dt><dd><span class="rail"><i class="{kind}" style="width:{share:.1%}"></i>{whisker}</span>'
-            f"<b>{share:.0%}</b>{between}</dd>"
+            f'<dt>{bar.name}</dt><dd><span class="rail">{drawn}</span><b>{bar.share:.0%}</b>'
+            f"<small>{show_interval(bar.interval)}</small></dd>"
         )
     return f'<dl class="bars">{"".join(rows)}</dl>'
 
@@ -150,11 +164,12 @@ def _tell_calibration(calibration: Mapping[str, Any]) -> str:
     return "".join(f"<p>{sentence}</p>" for sentence in told)
 
 
-def _trace(epochs: Epochs, key: str, name: str, style: str) -> list[Line]:
+def trace_epochs(epochs: Epochs, key: str, name: str, style: str) -> list[Line]:
+    """Return a figure over the epochs as one line; with folds, as a thin one each and their mean."""
     folds: dict[Any, list[tuple[float, float]]] = defaultdict(list)
     for place, epoch in enumerate(epochs, 1):
         if epoch.get(key) is not None:
-            folds[epoch.get("fold")].append((_number(epoch, place), epoch[key]))
+            folds[epoch.get("fold")].append((number_epoch(epoch, place), epoch[key]))
     if len(folds) < 2:
         return [Line(name=name, points=points, style=style) for points in folds.values()]
     at: dict[float, list[float]] = defaultdict(list)
@@ -164,10 +179,10 @@ def _trace(epochs: Epochs, key: str, name: str, style: str) -> list[Line]:
     # An epoch that a fold did not reach, ended early, has no mean that compares with the others'.
     mean = [(number, sum(values) / len(values)) for number, values in sorted(at.items()) if len(values) == len(folds)]
     thin = [Line(name=name, points=points, style=style, is_faint=True) for points in folds.values()]
-    return [*thin, Line(name=f"{name}, mean of {len(folds)} folds (each thin)", points=mean, style=style)]
+    return [*thin, Line(name=name, points=mean, style=style)]
 
 
-def _number(epoch: Mapping[str, Any], place: int) -> int:
+def number_epoch(epoch: Mapping[str, Any], place: int) -> int:
     """Return an epoch's number; the files of old versions have none."""
     return int(epoch.get("epoch", place))
 

@@ -1,13 +1,24 @@
-"""The small pieces of a page: tables with a caption, labels that may break, shares, and an interval as a little bar."""
+"""A page and its small pieces: tables with a caption, labels that may break, shares, and intervals as little bars."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
+from string import Template
 from typing import Any
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 # Longer names than this push everything else off a phone; the whole name is in the `title`.
 MAX_LABEL_CHARACTERS = 48
+
+
+def fill_page(*, title: str, content: str) -> str:
+    """Return a whole page with our style; `title` is text, `content` markup."""
+    template = Template((TEMPLATES / "page.html").read_text(encoding="utf-8"))
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    return template.substitute(title=escape(title), style=style, content=content)
 
 
 def draw_table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, style: str = "numbers") -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 from model.report.breakdown import draw_classes, draw_groups
@@ -14,13 +12,11 @@ from model.report.diagrams import draw_calibration, draw_floors, draw_learning, 
 from model.report.facts import draw_facts
 from model.report.findings import draw_findings
 from model.report.gallery import draw_gallery
-from model.report.markup import draw_section, draw_table, fold, get, show_figure, show_interval, show_share
+from model.report.markup import draw_section, draw_table, fill_page, fold, get, show_figure, show_interval, show_share
 from model.report.verdict import judge
 
 if TYPE_CHECKING:
     from model.report.pictures import Case
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def build_report(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> str:
@@ -32,13 +28,6 @@ def build_report(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]
     return fill_page(
         title=f"Training report: {title}", content=_draw_answer(metrics) + _draw_sections(metrics, epochs, cases)
     )
-
-
-def fill_page(*, title: str, content: str) -> str:
-    """Return a whole page with our style; `title` is text, `content` markup."""
-    template = Template((TEMPLATES / "page.html").read_text(encoding="utf-8"))
-    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    return template.substitute(title=escape(title), style=style, content=content)
 
 
 def _draw_answer(metrics: Mapping[str, Any]) -> str:
@@ -109,7 +98,8 @@ def _draw_sections(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any
             draw_section(
                 "Learning curves",
                 f"The model of epoch {metrics['best_epoch']} of {metrics['epochs']} was kept (dashed line). Training "
-                "and validation that part are a sign of learning by heart.",
+                "and validation that part are a sign of learning by heart."
+                + (" Thin lines are the folds, thick ones their means." if get(metrics, "recipe", "folds") else ""),
                 draw_learning(epochs, metrics["best_epoch"]),
             ),
             draw_section(

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from model.data.images import FORMATS, decode_image, to_rgb
+from model.data.images import decode_image, read_image
 
 if TYPE_CHECKING:
     from model.data.samples import Sample
@@ -128,9 +128,7 @@ def _read(
 
 def _shrink(path: Path) -> Image.Image:
     """Return a picture upright, its sides at most PICTURE_PIXELS long, neither of them less than one."""
-    with Image.open(path, formats=FORMATS) as image:
-        image.draft("RGB", (2 * PICTURE_PIXELS, 2 * PICTURE_PIXELS))
-        picture = to_rgb(ImageOps.exif_transpose(image))
+    picture = read_image(path, at_least=2 * PICTURE_PIXELS)
     picture.thumbnail((PICTURE_PIXELS, PICTURE_PIXELS))
     return picture
 
