@@ -35,8 +35,14 @@ _SIGNATURES = (
     (b"<svg", _DRAWING),
     (b"%pdf", _DRAWING),
     (b"8bps", _FOREIGN[".psd"]),
+    (b"ii*\0", "is damaged, or a kind of TIFF that is not read here: save it with 8 or 16 bits a channel"),
+    (b"mm\0*", "is damaged, or a kind of TIFF that is not read here: save it with 8 or 16 bits a channel"),
+    *((start, "is damaged") for start in (b"\xff\xd8\xff", b"\x89png", b"gif8", b"riff", b"bm")),
 )
-_HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})
+_BRANDS = {
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"), _HEIC),
+    b"avif": _FOREIGN[".avif"],
+}
 
 
 def is_image_name(name: str) -> bool:
@@ -56,7 +62,7 @@ def explain_suffix(name: str) -> str:
 
 def explain_content(start: bytes) -> str:
     """Say what a file that is no image holds, by its first bytes; "" where they say nothing."""
-    if start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS:
-        return _HEIC
+    if start[4:8] == b"ftyp":
+        return _BRANDS.get(start[8:12], "")
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return next((reason for signature, reason in _SIGNATURES if text.startswith(signature)), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,14 +12,35 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from model.data.formats import explain_content
+from model.data.greys import scale_grey
 from model.threads import count_cores
 
 Pixels = NDArray[np.uint8]
 
 # Only these decoders: Pillow knows formats that run other programs (EPS).
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
+
+# Futures are made for so many images at a time: a hundred thousand of them would weigh more than small pictures.
+_SUBMITTED = 4096
+
+# What EXIF's orientation asks for to see the picture upright.
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class UnreadableImage(Exception):
+    """An image that is refused by us, not by Pillow; the message is the reason, as in `a.tif (is ...)`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,33 +73,57 @@ def decode_images(
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # about odd metadata; the picture is fine
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
         pool = ThreadPoolExecutor(max_workers=count_cores())
         try:
-            for position, fault in enumerate(pool.map(decode_into, range(len(paths)))):
-                if fault:
-                    faults[position] = fault
-                if progress:
-                    progress(position + 1, time.perf_counter() - started)
+            for start in range(0, len(paths), _SUBMITTED):
+                batch = range(start, min(start + _SUBMITTED, len(paths)))
+                for position, fault in zip(batch, pool.map(decode_into, batch), strict=True):
+                    if fault:
+                        faults[position] = fault
+                    if progress:
+                        progress(position + 1, time.perf_counter() - started)
         finally:
             pool.shutdown(cancel_futures=True)  # on Ctrl-C, what was not begun is not begun
     return DecodedImages(pixels=pixels, faults=faults, seconds=time.perf_counter() - started)
 
 
 def decode_image(path: Path, size: int) -> Pixels:
-    """Return one image as (size, size, RGB), upright as its EXIF data say; raises what Pillow raises."""
+    """Return one image as (size, size, RGB), upright; raises what `read_image` raises."""
+    # JPEG decodes to a fraction of its size for a fraction of the time; twice the target loses nothing visible.
+    return shrink(read_image(path, at_least=2 * size), size)
+
+
+def read_image(path: Path, *, at_least: int = 0) -> Image.Image:
+    """Return an image as RGB, upright as its EXIF data say, the first of several; raises UnreadableImage or as Pillow.
+
+    With `at_least` it may come smaller than it is, but no side smaller than that. This is the one place where files
+    become pixels: a faster decoder for some of them goes here, before Pillow.
+    """
+    if path.exists() and not path.is_file():
+        # Opening a pipe would wait for ever.
+        raise UnreadableImage("is a folder" if path.is_dir() else "is not a file")
     with Image.open(path, formats=FORMATS) as image:
-        # JPEG decodes to a fraction of its size for a fraction of the time; twice the target loses nothing visible.
-        image.draft("RGB", (2 * size, 2 * size))
+        if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
+            raise Image.DecompressionBombError
+        if at_least:
+            image.draft("RGB", (at_least, at_least))
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        return np.asarray(to_rgb(upright).resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0))
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))  # asked after load(), which turns TIFF
+        rgb = to_rgb(image)
+        return rgb if turn is None else rgb.transpose(turn)
+
+
+def shrink(image: Image.Image, size: int) -> Pixels:
+    """Return an RGB image as (size, size, RGB), whole, the aspect ratio given up; for arrays, Image.fromarray first."""
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0))
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """Return any image as RGB: 16 bits scaled down, transparency on white, CMYK and palettes converted."""
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
-        return _stretch(image)
+        return Image.fromarray(scale_grey(image)).convert("RGB")
+    if image.mode == "LAB":
+        raise UnreadableImage("has LAB colours, which are not read here: save it as RGB")
     if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
         # What is transparent has any colour; on white it looks as it does on a page.
         image = image.convert("RGBA")
@@ -88,26 +134,18 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 def explain(error: Exception, path: Path) -> str:
     """Say in a few words why an image cannot be read."""
-    if isinstance(error, FileNotFoundError):
-        return "does not exist"
+    if isinstance(error, UnreadableImage):
+        return str(error)
+    if isinstance(error, OSError) and (isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP):
+        return "is a link that leads nowhere" if path.is_symlink() else "does not exist"
     if isinstance(error, PermissionError):
         return "may not be read"
-    if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
+    if isinstance(error, Image.DecompressionBombError):
         return f"has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels"
-    if path.is_file() and path.stat().st_size == 0:
+    with path.open("rb") as file:
+        start = file.read(256)
+    if not start:
         return "is empty"
     if isinstance(error, UnidentifiedImageError):
-        return "is not an image"
+        return explain_content(start) or "is not an image"
     return "is damaged"
-
-
-def _stretch(image: Image.Image) -> Image.Image:
-    """Return a 16-bit, 32-bit or float image with its values mapped to 0-255; Pillow alone would clip them."""
-    values = np.asarray(image, dtype=np.float64)
-    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
-    if image.mode.startswith("I") and values.min() >= 0 and values.max() <= 65535:
-        scaled = values if values.max() <= 255 and image.mode == "I" else values / 257.0
-    else:
-        span = float(values.max() - values.min()) or 1.0
-        scaled = (values - values.min()) * (255.0 / span)
-    return Image.fromarray(scaled.round().astype(np.uint8)).convert("RGB")

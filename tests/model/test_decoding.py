@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.data.images import decode_image, decode_images
+from model.data.images import decode_image, decode_images, read_image, shrink
 
 Draw = Callable[..., Path]
 
@@ -42,27 +43,65 @@ def test_decode_reads_every_mode(tmp_path: Path, mode: str, suffix: str) -> None
     assert pixels.mean() == pytest.approx(255 if mode == "1" else 200, abs=4)
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_decode_scales_sixteen_bits(tmp_path: Path, suffix: str) -> None:
-    values = np.tile(np.array([0, 65535], dtype=np.uint16), (32, 16))
-    Image.fromarray(values).save(tmp_path / f"deep.{suffix}")
+def test_decode_shows_the_first_of_several(tmp_path: Path) -> None:
+    first, second = Image.new("RGB", (40, 30), RED), Image.new("RGB", (40, 30), "green")
+    for suffix in ("gif", "webp", "tif"):
+        first.save(tmp_path / f"several.{suffix}", save_all=True, append_images=[second])
 
-    pixels = decode_image(tmp_path / f"deep.{suffix}", 32)
-
-    assert sorted({0, 255}) == sorted(set(np.unique(pixels).tolist()))
+        assert decode_image(tmp_path / f"several.{suffix}", 32).mean(axis=(0, 1)) == pytest.approx(RED, abs=12), suffix
 
 
-def test_decode_scales_floats(tmp_path: Path) -> None:
-    values = np.tile(np.array([-1.5, 2.5], dtype=np.float32), (32, 16))
-    Image.fromarray(values).save(tmp_path / "float.tif")
+def test_decode_reads_a_progressive_jpeg_as_the_plain_one(tmp_path: Path, draw_image: Draw) -> None:
+    image = Image.open(draw_image(tmp_path / "drawn.png", size=(400, 300)))
+    image.save(tmp_path / "plain.jpg", quality=95)
+    image.save(tmp_path / "progressive.jpg", quality=95, progressive=True)
 
-    assert set(np.unique(decode_image(tmp_path / "float.tif", 32)).tolist()) == {0, 255}
+    pixels = [decode_image(tmp_path / f"{name}.jpg", 32) for name in ("plain", "progressive")]
+
+    assert np.array_equal(*pixels)
 
 
 def test_decode_shows_transparency_on_white(tmp_path: Path) -> None:
     Image.new("RGBA", (40, 30), (0, 0, 0, 0)).save(tmp_path / "clear.png")
 
     assert decode_image(tmp_path / "clear.png", 32).min() == 255
+
+
+def test_decode_shows_a_transparent_palette_on_white(tmp_path: Path) -> None:
+    image = Image.new("P", (40, 30), 1)
+    image.putpalette([0, 0, 0, *RED])
+    image.paste(0, (0, 0, 20, 30))
+    image.save(tmp_path / "half.png", transparency=0)
+
+    pixels = decode_image(tmp_path / "half.png", 32)
+
+    assert pixels[:, :12].min() == 255
+    assert pixels[:, 20:].mean(axis=(0, 1)) == pytest.approx(RED)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_read_image_is_upright_for_every_orientation(tmp_path: Path, orientation: int, suffix: str) -> None:
+    stored = Image.new("L", (64, 32), 0)
+    stored.paste(255, (0, 0, 32, 16))  # one white corner says it all
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.convert("RGB").save(tmp_path / f"turned.{suffix}", exif=exif, quality=95)
+
+    pixels = np.asarray(read_image(tmp_path / f"turned.{suffix}"))[..., 0] > 127
+
+    white = np.asarray(stored) > 127
+    by_definition = {  # which side of the stored picture is up, and which is left: the table of EXIF's standard
+        1: white,
+        2: white[:, ::-1],
+        3: white[::-1, ::-1],
+        4: white[::-1],
+        5: white.T,
+        6: white[::-1].T,
+        7: white[::-1, ::-1].T,
+        8: white[:, ::-1].T,
+    }
+    assert np.array_equal(pixels, by_definition[orientation])
 
 
 def test_decode_turns_an_image_as_its_exif_says(tmp_path: Path) -> None:
@@ -89,41 +128,71 @@ def test_decode_shrinks_a_large_image_whole(tmp_path: Path) -> None:
     assert pixels[:, 34:].min() > 235
 
 
+def test_read_image_may_come_smaller_but_never_than_asked(tmp_path: Path, draw_image: Draw) -> None:
+    path = draw_image(tmp_path / "large.jpg", size=(1920, 1080))
+
+    assert read_image(path).size == (1920, 1080)
+    assert read_image(path, at_least=256).size == (480, 270)
+
+
+def test_decode_is_read_and_shrink(tmp_path: Path, draw_image: Draw) -> None:
+    path = draw_image(tmp_path / "frame.png", size=(192, 108))
+
+    pixels = np.asarray(read_image(path))
+
+    assert np.array_equal(decode_image(path, 64), shrink(Image.fromarray(pixels), 64))
+
+
+def _cut(path: Path, share: float) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "gif", "bmp", "webp", "tif"])
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+def test_decode_images_refuses_what_is_cut_off(tmp_path: Path, draw_image: Draw, suffix: str, share: float) -> None:
+    path = draw_image(tmp_path / f"cut.{suffix}", size=(100, 100))
+    _cut(path, share)
+
+    assert decode_images([path], 16).faults[0].startswith("is damaged")
+
+
 def test_decode_images_names_the_fault_of_each_bad_file(tmp_path: Path, draw_image: Draw) -> None:
     good = draw_image(tmp_path / "good.png")
-    truncated = draw_image(tmp_path / "truncated.jpg", size=(200, 200))
-    truncated.write_bytes(truncated.read_bytes()[:-2000])
-    cut = draw_image(tmp_path / "cut.png", size=(200, 200))
-    cut.write_bytes(cut.read_bytes()[:-2000])
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("not an image")
+    (tmp_path / "page.jpg").write_text("\n<!DOCTYPE html><html><body>404</body></html>")
+    (tmp_path / "phone.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    (tmp_path / "pointer.png").write_text("version https://git-lfs.github.com/spec/v1\n")
     (tmp_path / "script.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n")  # Pillow would start Ghostscript for it
     _write_bomb(tmp_path / "bomb.png", width=20_000, height=20_000)
     _write_bomb(tmp_path / "large.png", width=10_000, height=10_000)
-    names = [
-        "good.png",
-        "truncated.jpg",
-        "cut.png",
-        "empty.jpg",
-        "text.jpg",
-        "script.png",
-        "bomb.png",
-        "large.png",
-        "gone.png",
-    ]
-
-    decoded = decode_images([tmp_path / name for name in names], 16)
-
-    assert {names[position]: fault for position, fault in decoded.faults.items()} == {
-        "truncated.jpg": "is damaged",
-        "cut.png": "is damaged",
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to("nowhere.png")
+    (tmp_path / "round.png").symlink_to("round.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    Image.new("LAB", (40, 30)).save(tmp_path / "lab.tif")
+    expected = {
         "empty.jpg": "is empty",
         "text.jpg": "is not an image",
+        "page.jpg": "is a web page, not an image",
+        "phone.jpg": "is HEIC, which is not read here: export it as JPEG",
+        "pointer.png": "is a Git LFS pointer, not the image: run git lfs pull",
         "script.png": "is not an image",
         "bomb.png": "has more than 89,478,485 pixels",
         "large.png": "has more than 89,478,485 pixels",
         "gone.png": "does not exist",
+        "folder.png": "is a folder",
+        "link.png": "is a link that leads nowhere",
+        "round.png": "is a link that leads nowhere",
+        "pipe.png": "is not a file",
+        "lab.tif": "has LAB colours, which are not read here: save it as RGB",
     }
+    names = ["good.png", *expected]
+
+    decoded = decode_images([tmp_path / name for name in names], 16)
+
+    assert {names[position]: fault for position, fault in decoded.faults.items()} == expected
     assert np.array_equal(decoded.pixels[0], decode_image(good, 16))
 
 
