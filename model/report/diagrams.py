@@ -143,19 +143,18 @@ def _tell_calibration(calibration: Mapping[str, Any]) -> str:
     told = []
     before, after = calibration.get("before"), calibration.get("after")
     if after:
-        low_high = (
-            f" (95% interval {after['interval'][0]:.3f}–{after['interval'][1]:.3f})" if after.get("interval") else ""
-        )
+        earlier = f" (before scaling {100 * before['ece']:.1f})" if before else ""
         told.append(
-            f"On average the stated certainty is <b>{100 * after['ece']:.1f} points</b> off what comes true{low_high}"
-            + (f"; before scaling it was {100 * before['ece']:.1f} points." if before else ".")
+            f"On these images the stated certainty is <b>{100 * after['ece']:.1f} points</b> off the truth{earlier}."
         )
-        floor = after.get("noise_floor", calibration.get("noise_floor"))
-        if floor is not None:
+        if after.get("noise_floor") is not None:
             told.append(
-                f"With so few images even a model without any fault would seem {100 * floor:.1f} points off: "
-                "a figure near that is no sign of a fault."
+                f"Of that, {100 * after['noise_floor']:.1f} points are what a model without any fault would show on so "
+                "few images."
             )
+        if after.get("interval"):
+            low, high = after["interval"]
+            told.append(f"The true error lies between {100 * low:.1f} and {100 * high:.1f} points (95% interval).")
     if calibration.get("temperature") is not None:
         told.append(
             f"Temperature {calibration['temperature']:.2f}, found on the validation images: above 1 the network was "

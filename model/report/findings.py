@@ -1,4 +1,4 @@
-"""What is wrong with the data, as far as the training saw it; `python -m model.data check` looks closer."""
+"""What is wrong with the data, as far as the training saw it, and what else it had to say."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ IMBALANCE = 10.0
 
 def draw_findings(metrics: Mapping[str, Any]) -> str:
     """Return a list of what was found; one line where there is nothing."""
-    found = [*_find_imbalance(metrics), *_find_left_out(metrics)]
+    notes = [escape(note) for note in metrics.get("notes") or ()]
+    found = [*notes, *_find_imbalance(metrics), *_find_left_out(metrics)]
     listed = f"<ul>{''.join(f'<li>{line}</li>' for line in found)}</ul>" if found else ""
     pairs = _draw_pairs(metrics)
     skipped = _draw_skipped(metrics)

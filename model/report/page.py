@@ -138,7 +138,7 @@ def _draw_sections(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any
             ),
             draw_section(
                 "What is wrong with the data",
-                "As far as the training saw it; <code>python -m model.data check</code> looks closer.",
+                "And what else the training noticed; <code>python -m model.data check</code> looks closer.",
                 draw_findings(metrics),
             ),
             draw_section("How it was made", _tell_intervals(test), draw_facts(metrics)),

@@ -6,14 +6,13 @@ import io
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.data.images import decode_image, read_image
+from model.data.images import read_image, shrink
 
 if TYPE_CHECKING:
     from model.data.samples import Sample
@@ -118,7 +117,8 @@ def _read(
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", module="PIL")  # about odd metadata; the picture is fine
-                read[place] = (_shrink(path), decode_image(path, size))
+                image = read_image(path, at_least=2 * max(size, PICTURE_PIXELS))
+                read[place] = (_make_small(image), shrink(image, size))
         # Removed or changed since the training decoded it, when Pillow raises nearly anything; the report is worth more
         # than the picture.
         except Exception:  # noqa: S112
@@ -126,9 +126,9 @@ def _read(
     return read
 
 
-def _shrink(path: Path) -> Image.Image:
-    """Return a picture upright, its sides at most PICTURE_PIXELS long, neither of them less than one."""
-    picture = read_image(path, at_least=2 * PICTURE_PIXELS)
+def _make_small(image: Image.Image) -> Image.Image:
+    """Return a copy whose sides are at most PICTURE_PIXELS long, neither of them less than one."""
+    picture = image.copy()
     picture.thumbnail((PICTURE_PIXELS, PICTURE_PIXELS))
     return picture
 

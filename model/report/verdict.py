@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from model.console import count
@@ -106,15 +105,14 @@ def _weigh(metrics: Mapping[str, Any]) -> str:
 
 
 def _find_alarms(metrics: Mapping[str, Any]) -> list[str]:
-    leaked = get(metrics, "leaks", "leaked_images") or 0
+    leaks = metrics.get("leaks") or {}
+    leaked = leaks.get("leaked_groups") or 0
     alarms = []
     if leaked:
-        groups, all_groups = metrics["leaks"].get("leaked_groups") or 0, metrics["leaks"].get("groups") or 0
         alarms.append(
-            f"<b>These figures are too good.</b> {count(leaked, 'image')} outside the training part "
-            f"belong{'s' if leaked == 1 else ''} to a group that was also trained on ({groups:,} of "
-            f"{count(all_groups, 'group')}, such as one dive or one patient). The model may know the group and not the "
-            "class. Train again with <code>--split group</code>."
+            f"<b>These figures are too good.</b> {leaked:,} of {count(leaks.get('groups') or leaked, 'group')} (a dive, "
+            f"a patient) {'is' if leaked == 1 else 'are'} in more than one part, "
+            f"{count(leaks.get('leaked_images') or 0, 'image')} in all: the model may know the group and not the class. How to mend it stands under the data below."
         )
     twins = _count_twins(metrics)
     if twins > MANY_TWINS * metrics["test"]["count"]:
@@ -148,7 +146,7 @@ def _find_doubts(metrics: Mapping[str, Any]) -> list[str]:
     twins = _count_twins(metrics)
     if 0 < twins <= MANY_TWINS * test["count"]:
         doubts.append(_tell_twins(twins))
-    return doubts + [escape(note) for note in metrics.get("notes") or ()]
+    return doubts
 
 
 def _count_twins(metrics: Mapping[str, Any]) -> int:
@@ -158,8 +156,7 @@ def _count_twins(metrics: Mapping[str, Any]) -> int:
 def _tell_twins(twins: int) -> str:
     return (
         f"{count(twins, 'pair')} of nearly the same picture lie{'s' if twins == 1 else ''} in two different parts, so "
-        "that an answer may be remembered rather than found. They are listed under the data below; give both one group "
-        "(<code>--group-from</code>, or a column in the targets file), or remove one."
+        "that an answer may be remembered rather than found. They are listed under the data below."
     )
 
 
