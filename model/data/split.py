@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from model.console import count
-from model.data.samples import Sample
+from model.console import count, list_names
+from model.data.samples import SPLITS, Sample
 from model.data.spreading import Group, NotSpreadable, gather_groups, spread
 from model.errors import DataError, UsageError
 
@@ -31,10 +31,10 @@ def split_samples(
     """
     _check_shares(validation_share, test_share, f"--test-share {test_share:g}")
     groups = gather_groups(samples, seed=seed, by=by)
-    _check_classes(groups, needed=3, whole="training, validation and test")
-    shares = {"test": test_share, "validation": validation_share, "train": 1.0 - validation_share - test_share}
+    _check_classes(groups, needed=SPLITS, parts="training, validation and test need one each")
+    shares = (test_share, validation_share, 1.0 - test_share - validation_share)
     try:
-        test, validation, train = spread(groups, tuple(shares.values()), seed=seed)
+        test, validation, train = spread(groups, shares, seed=seed)
     except NotSpreadable as error:
         raise DataError(
             f"The groups cannot be spread so that training, validation and test each have images of {error.label!r}.",
@@ -49,10 +49,11 @@ def fold_samples(
     """Return `folds` splits by the rules of `split_samples`; their test parts together are all samples, once each."""
     _check_shares(validation_share, 1.0 / folds, f"--folds {folds}")
     groups = gather_groups(samples, seed=seed, by=by)
-    # Training and validation need a group each beside the one that tests: two folds need two groups a fold.
-    _check_classes(groups, needed=max(folds, 3) if folds > 2 else 4, whole=f"{folds} folds", folds=folds)
+    # Beside the group that tests, training and validation need one each; of two folds each needs two for that.
+    least = 2 if folds == 2 else 1
+    _check_classes(groups, needed=folds * least, parts=f"{folds} folds need {folds * least}", folds=folds)
     try:
-        tests = spread(groups, (1.0 / folds,) * folds, seed=seed, least=2 if folds == 2 else 1)
+        tests = spread(groups, (1.0 / folds,) * folds, seed=seed, least=least)
         splits = tuple(_complete_folds(groups, tests, folds=folds, seed=seed, validation_share=validation_share))
     except NotSpreadable as error:
         raise DataError(
@@ -83,8 +84,8 @@ def _check_shares(validation_share: float, test_share: float, name: str) -> None
         )
 
 
-def _check_classes(groups: Sequence[Group], *, needed: int, whole: str, folds: int = 0) -> None:
-    """Refuse a class in fewer groups than there are parts: one of them would never see it."""
+def _check_classes(groups: Sequence[Group], *, needed: int, parts: str, folds: int = 0) -> None:
+    """Refuse a class in fewer groups than `needed`: a part would never see it."""
     holders: dict[str, list[Group]] = {}
     for group in groups:
         for label in group.labels:
@@ -93,17 +94,14 @@ def _check_classes(groups: Sequence[Group], *, needed: int, whole: str, folds: i
     for label, holding in sorted(holders.items()):
         if len(holding) >= needed:
             continue
-        images = sum(group.labels[label] for group in holding)
-        where = f"{count(images, 'image')}"
-        if any(group.name for group in holding):
-            where += (
-                f" in only {count(len(holding), 'group')} ({', '.join(group.name or 'no group' for group in holding)})"
-            )
-        need = "one each" if not folds else f"{needed} groups" if any(group.name for group in groups) else f"{needed}"
-        way_out = f"Pass --folds {fewest}, add images" if folds and fewest >= 3 else "Add images"
+        what = count(sum(group.labels[label] for group in holding), "image")
+        names = sorted(group.name for group in holding if group.name)
+        if names:
+            what += f" in {count(len(holding), 'group')} ({list_names(names)})"
+        fewer = f"Pass --folds {fewest}, or add" if folds and fewest >= SPLITS else "Add"
         raise DataError(
-            f"Class {label!r} has {where}; {whole} need {need}.",
-            hint=f"{way_out} of this class{' from other groups' if '(' in where else ''}, or leave it out.",
+            f"Class {label!r} has {what}; {parts}.",
+            hint=f"{fewer} images of this class{' from other groups' if names else ''}, or leave it out.",
         )
 
 
