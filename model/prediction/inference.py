@@ -1,29 +1,61 @@
-"""A trained network answering: uint8 images in, one probability per class out."""
+"""A trained model answering: uint8 images in, one probability per class out."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from model.checkpoint import Checkpoint
 from model.data.images import Pixels
-from model.training.loop import EVALUATION_BATCH, choose_device
+from model.device import choose_device
+from model.prediction.views import choose_batch_size, compute_logits
+from model.training.augmentation import resize_batch
 from model.transforms import normalize_batch
 
 
 class Classifier:
-    """A checkpoint's network on a device."""
+    """A checkpoint's networks on a device; `decode_size` is the side of the images that it takes."""
 
     def __init__(self, checkpoint: Checkpoint, *, device: str) -> None:
         self._device = choose_device(device)
-        self._network = checkpoint.build().to(self._device)
+        self._image_size = checkpoint.image_size
+        self._temperature = checkpoint.temperature
+        self._tta = checkpoint.tta
         self._mean = torch.tensor(checkpoint.mean, device=self._device)
         self._std = torch.tensor(checkpoint.std, device=self._device)
+        self.classes = checkpoint.classes
+        self.decode_size = checkpoint.decode_size
+        self.networks: tuple[nn.Module, ...] = tuple(
+            checkpoint.build(place).to(self._device) for place in range(len(checkpoint.states))
+        )
 
-    @torch.inference_mode()
-    def classify(self, pixels: Pixels) -> list[list[float]]:
-        """Return the probabilities (N, classes) of images (N, size, size, RGB)."""
-        shares: list[list[float]] = []
-        for batch in torch.split(torch.from_numpy(pixels), EVALUATION_BATCH):
-            images = normalize_batch(batch.to(self._device), self._mean, self._std)
-            shares += self._network(images).double().softmax(dim=1).tolist()
+    def classify(self, pixels: Pixels) -> NDArray[np.float64]:
+        """Return the probabilities (N, classes) of images (N, size, size, RGB).
+
+        1. Each network's logits are those of the average over the views, divided by the temperature; the probabilities
+           of several networks are averaged.
+        2. An image's answer does not depend on those beside it, but for rounding.
+        """
+        logits = self.compute_logits(pixels)
+        shares: NDArray[np.float64] = (logits / self._temperature).softmax(dim=2).mean(dim=0).numpy()
         return shares
+
+    def compute_logits(self, pixels: Pixels) -> Tensor:
+        """Return what each network says, (networks, N, classes), before the temperature."""
+        images = torch.from_numpy(np.ascontiguousarray(pixels))
+        logits = torch.empty(len(self.networks), len(images), len(self.classes), dtype=torch.float64)
+        step = choose_batch_size(self._image_size)
+        for first in range(0, len(images), step):
+            batch = images[first : first + step].to(self._device)
+            for answers, network in zip(logits, self.networks, strict=True):
+                answers[first : first + step] = compute_logits(
+                    network, batch, size=self._image_size, tta=self._tta, mean=self._mean, std=self._std
+                )
+        return logits
+
+    def prepare(self, pixels: Pixels) -> Tensor:
+        """Return images (N, size, size, RGB) as the networks take them, (N, 3, H, W): the whole picture's view."""
+        images = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device)
+        return normalize_batch(resize_batch(images, self._image_size), self._mean, self._std)
