@@ -1,0 +1,87 @@
+"""Look after the images before training.
+
+python -m model.data check photos
+python -m model.data frames dive.mp4 --output photos
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.arguments import ArgumentParser, pattern
+from model.console import run, say
+from model.errors import ModelError, UsageError
+from model.interruption import Interruption
+
+COMMANDS = {
+    "check": "say what a folder of images holds, what is broken or there twice, and whether it can be trained on",
+    "frames": "save frames of videos as images, named so that the frames of one video stay one group",
+}
+
+
+def main() -> None:
+    """Run a command, or list them; raises ModelError."""
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in {"-h", "--help"}:
+        print("usage: python -m model.data COMMAND ...\n")
+        print("\n".join(f"  {command:<8}{purpose}" for command, purpose in COMMANDS.items()))
+        print("\npython -m model.data COMMAND --help says more.")
+    elif name == "check":
+        check(arguments)
+    elif name == "frames":
+        from model.data.frames import main as save_frames
+
+        save_frames(arguments)
+    else:
+        raise UsageError(f"There is no command {name!r}.", hint=f"The commands are {' and '.join(COMMANDS)}.")
+
+
+def check(arguments: Sequence[str]) -> None:
+    """Print what a folder holds; raises ModelError (exit code 1) when it cannot be trained on."""
+    parser = ArgumentParser(
+        prog="python -m model.data check",
+        description=f"{COMMANDS['check'].capitalize()}.",
+        epilog="Exit code 0: it can be trained on, warnings included; 1: it cannot; 2: no such folder or option.",
+    )
+    parser.add_argument("folder", type=Path, help="folder of the images")
+    parser.add_argument("--targets", type=Path, help="table with the labels (found in the folder otherwise)")
+    parser.add_argument(
+        "--group-from",
+        type=pattern,
+        metavar="REGEX",
+        help=r"group images by their names: what the brackets match, e.g. '(.*)\.mp4_\d+' for frames of a dive",
+    )
+    parser.add_argument("--json", action="store_true", help="print everything as JSON, with all names")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to a file, too")
+    options = parser.parse_args(arguments)
+    with Interruption():
+        _check(options.folder, options.targets, options.group_from or "", as_json=options.json, output=options.output)
+
+
+def _check(folder: Path, targets: Path | None, group_from: str, *, as_json: bool, output: Path | None) -> None:
+    # Our threads share the cores; those of the linear algebra would wait for each other by spinning.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from model.atomic import write_json
+    from model.data.advice import describe_advice, find_problems, find_warnings
+    from model.data.copies import find_copies
+    from model.data.figures import describe_inspection
+    from model.data.inspection import inspect_folder
+    from model.data.inspection_table import render_inspection
+
+    inspection = inspect_folder(folder, targets, group_from=group_from)
+    figures = describe_inspection(inspection, find_copies(inspection))
+    problems, warnings = find_problems(inspection), find_warnings(inspection, figures)
+    everything = figures | describe_advice(problems, warnings)
+    if output:
+        write_json(output, everything)
+    say(json.dumps(everything, indent=2) if as_json else render_inspection(figures, problems, warnings))
+    if problems:
+        raise ModelError(f"{folder} cannot be trained on: {problems[0].message}", hint=problems[0].hint)
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,142 @@
+"""A folder of images looked at without training on it: every file read once, whatever its labels are worth."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from model.data.duplicates import SIDE, fingerprint
+from model.data.folders import find_pictures
+from model.data.formats import explain_suffix
+from model.data.images import Pixels, decode_images
+from model.data.probe import Probe, probe_image
+from model.data.samples import BadFile, LabelledImages, Sample, collect_labelled_images
+from model.errors import DataError
+from model.progress import Progress
+from model.threads import count_cores
+
+# Images in memory at a time: it stays flat however many there are.
+CHUNK = 512
+
+# Enough for a fingerprint; a large JPEG decodes to a fraction of its size for a fraction of the time.
+DECODED_SIDE = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What was seen: `samples`, `probes` and `fingerprints` (N, 16, 16, RGB) go together and hold readable images only.
+
+    Where the labels are refused, `refusals` say why, `source` is "" and every label is "". `spread` is how much the
+    most different two images differ anywhere, of 255.
+    """
+
+    folder: Path
+    source: str
+    samples: tuple[Sample, ...]
+    probes: tuple[Probe, ...]
+    fingerprints: Pixels
+    spread: int
+    bad: tuple[BadFile, ...]
+    unlabelled: tuple[str, ...]
+    named_twice: tuple[str, ...]
+    notes: tuple[str, ...]
+    refusals: tuple[DataError, ...]
+
+
+def inspect_folder(
+    folder: Path,
+    targets: Path | None = None,
+    *,
+    group_from: str = "",
+) -> Inspection:
+    """Look at every image of a folder; raises DataError only where there is no folder or no such targets file."""
+    if not folder.is_dir():
+        raise DataError(f"The data folder {folder} does not exist or is no folder.")
+    if targets is not None and not targets.is_file():
+        raise DataError(f"The targets file {targets} does not exist or is no file.")
+    found, refusals = _collect(folder, targets, group_from)
+    reading = _Reading(len(found.samples))
+    with Progress(len(found.samples), "image") as progress:
+        for start in range(0, len(found.samples), CHUNK):
+            chunk = [sample.path for sample in found.samples[start : start + CHUNK]]
+            reading.read(chunk, start, progress)
+    good = [k for k in range(len(found.samples)) if k not in reading.faults]
+    broken = tuple(BadFile(name=found.samples[k].name, reason=why) for k, why in sorted(reading.faults.items()))
+    return Inspection(
+        folder=folder,
+        source=found.source,
+        samples=tuple(found.samples[k] for k in good),
+        probes=tuple(reading.probes[k] for k in good),
+        fingerprints=reading.fingerprints[good],
+        spread=reading.spread,
+        bad=(*found.bad, *broken),
+        unlabelled=found.unlabelled,
+        named_twice=found.duplicates,
+        notes=found.notes,
+        refusals=refusals,
+    )
+
+
+def _collect(folder: Path, targets: Path | None, group_from: str) -> tuple[LabelledImages, tuple[DataError, ...]]:
+    """Return the images with labels and groups, or as much as is not refused, and what was refused."""
+    refusals: list[DataError] = []
+    for pattern in dict.fromkeys((group_from, "")):
+        try:
+            return collect_labelled_images(folder, targets, group_from=pattern), tuple(refusals)
+        except DataError as error:
+            if error.message not in {refusal.message for refusal in refusals}:
+                refusals.append(error)
+    samples: list[Sample] = []
+    bad: list[BadFile] = []
+    for path in find_pictures(folder):
+        name = path.relative_to(folder).as_posix()
+        reason = explain_suffix(name)
+        if reason:
+            bad.append(BadFile(name=name, reason=reason))
+        else:
+            samples.append(Sample(name=name, path=path, label=""))
+    return LabelledImages(source="", samples=tuple(samples), bad=tuple(bad)), tuple(refusals)
+
+
+class _Reading:
+    """What is known of the files so far, a few hundred bytes each."""
+
+    def __init__(self, count: int) -> None:
+        self.probes: list[Probe] = []
+        self.fingerprints = np.zeros((count, SIDE, SIDE, 3), dtype=np.uint8)
+        self.faults: dict[int, str] = {}
+        self._lowest = np.full((DECODED_SIDE, DECODED_SIDE, 3), 255, dtype=np.uint8)
+        self._highest = np.zeros_like(self._lowest)
+
+    @property
+    def spread(self) -> int:
+        """Return the largest difference between two images at any place."""
+        return int((self._highest.astype(np.int16) - self._lowest).max())
+
+    def read(self, paths: Sequence[Path], start: int, progress: Progress) -> None:
+        """Read files whose places begin at `start`."""
+        self.probes += _probe(paths)
+        decoded = decode_images(paths, DECODED_SIDE, progress=lambda *_: progress.advance())
+        self.faults.update({start + k: why for k, why in decoded.faults.items()})
+        for k, pixels in enumerate(decoded.pixels):
+            if k not in decoded.faults:
+                self.fingerprints[start + k] = fingerprint(pixels)
+                np.minimum(self._lowest, pixels, out=self._lowest)
+                np.maximum(self._highest, pixels, out=self._highest)
+
+
+def _probe(paths: Sequence[Path]) -> list[Probe]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")  # about odd metadata; the picture is fine
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the decoder refuses it by name
+        pool = ThreadPoolExecutor(max_workers=count_cores())
+        try:
+            return list(pool.map(probe_image, paths))
+        finally:
+            pool.shutdown(cancel_futures=True)  # on Ctrl-C, what was not begun is not begun
