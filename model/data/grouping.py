@@ -63,7 +63,7 @@ def suggest_groups(names: Sequence[str]) -> Suggestion | None:
             continue
         typed = pattern or _write_video_pattern(match[2] for _, match in matches)
         sizes = Counter(_parse_group(file, re.compile(typed)) for file, _ in matches)
-        if len(sizes) > 1 and max(sizes.values()) > 1:
+        if max(sizes.values()) > 1:
             return Suggestion(form=form, pattern=typed, example=matches[0][0])
     return None
 

@@ -29,14 +29,6 @@ def test_targets_file_wins_over_class_folders(class_folders: Path) -> None:
     assert found.source == "targets.csv"
 
 
-def test_class_folders_give_labels_and_names(class_folders: Path) -> None:
-    found = find_labelled_images(class_folders)
-
-    assert found.classes == ("blue", "red")
-    assert len(found.samples) == 40
-    assert found.samples[0].name == "blue/blue_00.png"
-
-
 def test_project_folder_is_searched_in_images(class_folders: Path, tmp_path: Path, draw_image: Draw) -> None:
     project = tmp_path / "project"
     project.mkdir()
@@ -60,21 +52,6 @@ def test_targets_elsewhere_resolve_in_the_data_folder(write_targets: WriteTarget
     (project / "targets.csv").rename(elsewhere)
 
     assert len(find_labelled_images(project / "images", elsewhere).samples) == 40
-
-
-def test_other_tables_and_junk_disturb_nothing(class_folders: Path) -> None:
-    (class_folders / "sources.csv").write_text("filename,source_label\nred/red_00.png,x\n")
-    (class_folders / "red" / "Thumbs.db").write_bytes(b"junk")
-    (class_folders / "red" / ".DS_Store").write_bytes(b"junk")
-    (class_folders / "red" / "._red_00.png").write_bytes(b"junk")
-    (class_folders / ".cache" / "deep").mkdir(parents=True)
-    (class_folders / ".cache" / "deep" / "hidden.png").write_bytes(b"junk")
-    (class_folders / "notes").mkdir()
-
-    found = find_labelled_images(class_folders)
-
-    assert found.classes == ("blue", "red")
-    assert len(found.samples) == 40
 
 
 @pytest.mark.parametrize("name", ["with space.png", "naïve café 深海.png", "quote'n,comma.png", "sub folder/deep.png"])
@@ -222,15 +199,43 @@ def test_images_without_any_label_are_an_error_that_says_how_to_label(tmp_path: 
     assert str(tmp_path / "targets.csv") in raised.value.hint
 
 
-def test_folders_named_after_splits_are_not_classes(class_folders: Path) -> None:
-    (class_folders / "red").rename(class_folders / "train")
-    (class_folders / "blue").rename(class_folders / "test")
+def test_a_target_of_another_format_says_so(write_targets: WriteTargets) -> None:
+    project = write_targets([*_rows(), ("scan.dcm", "red")], missing=["scan.dcm"])
+    (project / "images" / "scan.dcm").write_bytes(b"DICM")
 
-    with pytest.raises(DataError, match="named after splits"):
-        find_labelled_images(class_folders)
+    assert [bad.reason for bad in find_labelled_images(project).bad] == [
+        "is DICOM, which is not read here: export it as 16-bit PNG"
+    ]
 
 
-def test_a_link_that_goes_round_ends(class_folders: Path) -> None:
-    (class_folders / "red" / "again").symlink_to(class_folders)
+def test_a_folder_with_the_name_of_an_image_is_none(write_targets: WriteTargets) -> None:
+    project = write_targets([*_rows(), ("folder.png", "red")], missing=["folder.png"])
+    (project / "images" / "folder.png").mkdir()
+    (project / "images" / "other.png").mkdir()
 
-    assert len(find_labelled_images(class_folders).classes) == 2
+    found = find_labelled_images(project)
+
+    assert found.bad == (BadFile(name="folder.png", reason="is a folder"),)
+    assert not found.unlabelled
+
+
+def test_labels_that_differ_by_a_hyphen_are_refused(write_targets: WriteTargets) -> None:
+    rows = [("x.png", "not_interesting"), ("y.png", "Not interesting")]
+    project = write_targets([*_rows(), *rows, *((f"{k}{name}", label) for k in range(2) for name, label in rows)])
+
+    with pytest.raises(DataError, match=r"'Not interesting' .* and 'not_interesting' .* differ by") as raised:
+        find_labelled_images(project)
+
+    assert "for both" in raised.value.hint
+
+
+def test_groups_from_names_win_over_the_table_and_say_so(write_targets: WriteTargets) -> None:
+    rows = [(f"d{k % 4}.mp4_{k}.png", "red" if k % 2 else "blue", "table") for k in range(40)]
+    project = write_targets([*rows, ("alone.png", "red", "table"), ("other.png", "red", "")])
+
+    found = find_labelled_images(project, group_from=r"(.*)\.mp4_\d+")
+
+    groups = {sample.name: sample.group for sample in found.samples}
+    assert (groups["d1.mp4_1.png"], groups["alone.png"], groups["other.png"]) == ("d1", "table", "")
+    assert "come from --group-from" in found.notes[0]
+    assert "does not match 2 names: alone.png, other.png" in found.notes[1]

@@ -37,6 +37,16 @@ def _read(path: Path, content: str | bytes) -> list[tuple[str, str, str]]:
             "filename\tlabel\nmy frame, 1.jpg\tyes\n", [("my frame, 1.jpg", "yes", "")], id="comma among tabs"
         ),
         pytest.param("filename,label\na.jpg,\n", [("a.jpg", "", "")], id="no label"),
+        pytest.param(
+            "filename,label,latitude,depth\na.jpg,yes,-62.1,1450\nb.jpg,no,-62.1,1450\n",
+            SAMPLE,
+            id="no groups of depths",
+        ),
+        pytest.param(",filename,label\n0,a.jpg,yes\n1,b.jpg,no\n", SAMPLE, id="the index of pandas"),
+        pytest.param("patient_id,filename,label\ng1,a.jpg,yes\ng2,b.jpg,no\n", GROUPED, id="patients are groups"),
+        pytest.param("filename,label,video,group\na.jpg,yes,v,g1\nb.jpg,no,v,g2\n", GROUPED, id="group before video"),
+        pytest.param("1 a.jpg yes g1\n2 b.jpg no g2\n", GROUPED, id="the seeds' form with groups"),
+        pytest.param("a.HEIC,yes\nb.jpg,no\n", [("a.HEIC", "yes", ""), SAMPLE[1]], id="a picture that cannot be read"),
         pytest.param("filename,label,group\na.jpg,yes\n", [("a.jpg", "yes", "")], id="short row"),
         pytest.param(
             "filename,label\na.jpg,cafe\u0301\n", [("a.jpg", "caf\u00e9", "")], id="one class in both Unicode forms"
@@ -61,6 +71,7 @@ def test_read_targets_counts_lines_for_messages(tmp_path: Path) -> None:
         pytest.param("filename,label\n", "header and no rows", id="header only"),
         pytest.param("one,two\n1,2\n", "Line 1 of .* neither a header", id="no known column"),
         pytest.param("a.jpg\nb.jpg\n", "neither a header", id="names only"),
+        pytest.param("a.jpg,yes,-62.1,1450\n", "has 4 columns and there is no header", id="columns without a name"),
         pytest.param(b"filename,label\na.jpg,caf\xe9\n", "not UTF-8 text .line 2.", id="Latin-1"),
         pytest.param("1 a.jpg yes\n2 my frame.jpg no\n", "Line 2 of .* has 4 words", id="ambiguous spaces"),
     ],
