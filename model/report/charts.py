@@ -58,7 +58,7 @@ def make_share_axis(label: str) -> Axis:
 
 def make_epoch_axis(epochs: int) -> Axis:
     """Return an axis of whole numbers from 1 to `epochs`, which may not carry a number itself."""
-    step = next(nice for nice in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000) if nice >= epochs / 6)
+    step = next(nice for nice in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if nice >= epochs / 6)
     inner = [epoch for epoch in range(step, epochs + 1, step) if epoch > 1 and epochs - epoch >= 0.6 * step]
     return Axis(label="epoch", ticks=(1, *inner, *([epochs] if epochs > 1 else [])))
 

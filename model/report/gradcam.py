@@ -95,5 +95,5 @@ def _sum_channels(product: Tensor) -> Tensor:
 def _scale(heat: Tensor) -> Heat:
     heat = heat.relu()
     highest = heat.amax(dim=(1, 2), keepdim=True)
-    scaled: Heat = (heat / highest.clamp(min=1e-12)).cpu().numpy()
+    scaled: Heat = (heat / highest.clamp(min=1e-30)).cpu().numpy()
     return scaled

@@ -109,10 +109,12 @@ def _find_alarms(metrics: Mapping[str, Any]) -> list[str]:
     leaked = leaks.get("leaked_groups") or 0
     alarms = []
     if leaked:
+        groups = count(leaks.get("groups") or leaked, "group")
+        images = count(leaks.get("leaked_images") or 0, "image")
         alarms.append(
-            f"<b>These figures are too good.</b> {leaked:,} of {count(leaks.get('groups') or leaked, 'group')} (a dive, "
-            f"a patient) {'is' if leaked == 1 else 'are'} in more than one part, "
-            f"{count(leaks.get('leaked_images') or 0, 'image')} in all: the model may know the group and not the class. How to mend it stands under the data below."
+            f"<b>These figures are too good.</b> {leaked:,} of {groups} (a dive, a patient) "
+            f"{'is' if leaked == 1 else 'are'} in more than one part, {images} in all: the model may know the group "
+            "and not the class. How to mend it stands under the data below."
         )
     twins = _count_twins(metrics)
     if twins > MANY_TWINS * metrics["test"]["count"]:

@@ -1,73 +1,29 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
+from report_runs import EVIL, MANY, make_old, pretend_epochs, pretend_metrics, pretend_part
 
-from model.data.samples import Sample
-from model.report.charts import Line, draw_lines
-from model.report.page import SHOWN_MISTAKES, Mistake, build_report, find_mistakes
+from model.report.confusion import draw_confusion
+from model.report.page import build_report
+from model.report.pictures import Case
 
-Draw = Callable[..., Path]
-
-EVIL = '<script>alert("1")</script>&'
 VOID = {"meta", "img", "wbr"}
 
-
-def _metrics(**changes: Any) -> dict[str, Any]:
-    part = {
-        "accuracy": 0.75,
-        "balanced_accuracy": 0.7,
-        "macro_f1": 0.69,
-        "auc": 0.8,
-        "count": 20,
-        "labels": [EVIL, "plain"],
-        "confusion_matrix": [[5, 3], [2, 10]],
-    }
-    values: dict[str, Any] = {
-        "validation": part,
-        "test": part,
-        "arch": "cnn",
-        "image_size": 64,
-        "seed": 0,
-        "epochs": 2,
-        "best_epoch": 2,
-        "batch_size": 32,
-        "learning_rate": 0.002,
-        "precision": "float32",
-        "device": "cpu",
-        "torch": "2",
-        "seconds": 90.0,
-        "images_per_second": 100.0,
-        "source": "targets.csv",
-        "images": {"used": 100, "train": 60, "validation": 20, "test": 20, "by_class": {EVIL: 40, "plain": 60}},
-        "skipped": [{"filename": EVIL, "reason": "is empty"}],
-    }
-    return values | changes
-
-
-EPOCHS = [
-    {
-        "train_loss": 0.9 / epoch,
-        "validation_loss": 1.0 / epoch,
-        "validation_accuracy": 0.6,
-        "validation_balanced_accuracy": 0.5,
-    }
-    for epoch in (1, 2)
-]
+JPEG = b"\xff\xd8\xff a picture"
 
 
 class _Page(HTMLParser):
-    """Checks that tags are balanced, and gathers what a page refers to."""
+    """Checks that tags are balanced, and gathers what a page says and what it refers to."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.open: list[str] = []
         self.tags: list[str] = []
         self.references: list[str] = []
+        self.alternatives: list[str] = []
         self.words = ""
         self.feed(text)
 
@@ -76,6 +32,8 @@ class _Page(HTMLParser):
         self.references += [
             value or "" for name, value in attributes if name in {"src", "href", "srcset", "xlink:href"}
         ]
+        if tag == "img" or ("role", "img") in attributes:
+            self.alternatives += [value or "" for name, value in attributes if name in {"alt", "aria-label"}]
         if tag not in VOID:
             self.open.append(tag)
 
@@ -89,13 +47,38 @@ class _Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         self.words += data
 
+    @property
+    def text(self) -> str:
+        return " ".join(self.words.split())
 
-def _mistake(path: Path) -> Mistake:
-    return Mistake(sample=Sample(name=EVIL, path=path, label="plain"), predicted=EVIL, probability=0.93)
+
+def _case(**changes: Any) -> Case:
+    values: dict[str, Any] = {
+        "name": EVIL,
+        "label": "plain",
+        "predicted": EVIL,
+        "probability": 0.93,
+        "picture": JPEG,
+        "heat": JPEG,
+        "kind": "mistake",
+    }
+    return Case(**values | changes)
 
 
-def test_report_is_one_file_without_scripts(tmp_path: Path, draw_image: Draw) -> None:
-    page = _Page(build_report(_metrics(), EPOCHS, [_mistake(draw_image(tmp_path / "a.png"))]))
+def _build(metrics: dict[str, Any], cases: list[Case] | None = None, **epochs: int) -> _Page:
+    return _Page(build_report(metrics, pretend_epochs(**epochs), cases or []))
+
+
+def _part(matrix: list[list[int]], labels: tuple[str, ...] = ("a", "b"), **changes: Any) -> dict[str, Any]:
+    """Return a part with the given confusion matrix and what follows from it."""
+    total = sum(map(sum, matrix))
+    right = sum(row[place] for place, row in enumerate(matrix))
+    values = {"labels": list(labels), "confusion_matrix": matrix, "count": total, "accuracy": right / total}
+    return pretend_part(labels) | values | changes
+
+
+def test_report_is_one_file_without_scripts() -> None:
+    page = _build(pretend_metrics(), [_case()])
 
     assert page.open == []
     assert "script" not in page.tags
@@ -106,51 +89,175 @@ def test_report_is_one_file_without_scripts(tmp_path: Path, draw_image: Draw) ->
     assert "@import" not in page.words
 
 
-def test_report_shows_names_as_they_are(tmp_path: Path, draw_image: Draw) -> None:
-    page = _Page(build_report(_metrics(), EPOCHS, [_mistake(draw_image(tmp_path / "a.png"))]))
+def test_report_shows_names_as_they_are() -> None:
+    page = _build(pretend_metrics(), [_case()])
 
-    assert page.words.count(EVIL) >= 6  # summary, tables, mistake, facts, skipped
-
-
-def test_report_says_in_words_how_good_the_model_is() -> None:
-    words = _Page(build_report(_metrics(), EPOCHS, [])).words
-
-    assert "On 20 test images that played no part in the training, the model is right 15 times: 75%." in words
-    assert "“plain”, the most common class, would be right in 60%" in words
-    assert "Epoch 2 of 2 was the best" in words
-    assert "There are none" in words
+    assert page.words.count(EVIL) >= 8  # floors, tables, legends, case, facts, skipped
 
 
-def test_report_stands_without_an_auc() -> None:
-    part = _metrics()["test"] | {"auc": None}
+def test_report_says_what_every_picture_shows() -> None:
+    page = _build(pretend_metrics(), [_case()])
 
-    assert "<b>–</b><h3>AUC</h3>" in build_report(_metrics(test=part, validation=part), EPOCHS, [])
-
-
-def test_report_stands_when_a_picture_has_gone(tmp_path: Path) -> None:
-    assert _Page(build_report(_metrics(), EPOCHS, [_mistake(tmp_path / "gone.png")])).open == []
+    assert len(page.alternatives) == 6 + 2  # the charts; the picture and its heat
+    assert all(page.alternatives)
+    assert page.tags.count("caption") == page.tags.count("table") > 0
 
 
-def test_find_mistakes_puts_the_surest_first_and_shows_a_dozen() -> None:
-    samples = [Sample(name=f"{k}", path=Path(f"{k}"), label="a") for k in range(40)]
-    shares = [[0.9, 0.1], *([0.4 - k / 200, 0.6 + k / 200] for k in range(39))]
+@pytest.mark.parametrize("classes", [("a", "b"), tuple("abcdef"), MANY, ("x" * 200, "ÄÖ 🐟", "a,b/c")], ids=len)
+def test_report_stands_for_any_classes(classes: tuple[str, ...]) -> None:
+    page = _build(pretend_metrics(classes, part=pretend_part(classes, count=120, group_size=4)), [_case()])
 
-    mistakes = find_mistakes(samples, shares, ("a", "b"))
+    assert page.open == []
+    assert "Group by group" in page.words
 
-    assert len(mistakes) == SHOWN_MISTAKES
-    assert [mistake.sample.name for mistake in mistakes[:2]] == ["39", "38"]
-    assert {mistake.predicted for mistake in mistakes} == {"b"}
+
+def test_report_stays_small_with_all_its_pictures() -> None:
+    cases = [_case(picture=bytes(28_000), heat=bytes(28_000)) for _ in range(20)]
+
+    text = build_report(pretend_metrics(MANY, part=pretend_part(MANY, count=1000)), pretend_epochs(500, folds=5), cases)
+
+    assert len(text.encode()) < 2_000_000
+
+
+def test_report_reads_the_file_of_version_1() -> None:
+    old_epochs = [{key: value for key, value in epoch.items() if key != "epoch"} for epoch in pretend_epochs()]
+
+    page = _Page(build_report(make_old(pretend_metrics()), old_epochs, []))
+
+    assert page.open == []
+    assert "is right in 50%" in page.text
+    assert "Learning curves" in page.words
+    assert "How far its certainty" not in page.words
+
+
+def test_report_stands_without_what_cannot_be_known() -> None:
+    part = pretend_part(("a", "b")) | {
+        "auc": None,
+        "accuracy_interval": None,
+        "balanced_accuracy_interval": None,
+        "roc": {"a": None, "b": None},
+        "precision_recall": {"a": [], "b": []},
+        "calibration": {"temperature": 1.0, "before": None, "after": None},
+    }
+    floors = {"majority": None, "nearest_neighbour": None}
+
+    page = _build(pretend_metrics(("a", "b"), part=part, floors=floors, leaks=None, cost=None))
+
+    assert page.open == []
+    assert "How well the probabilities rank" not in page.words
+    assert "no price an hour" in page.words
+
+
+def test_report_draws_the_folds_and_their_mean() -> None:
+    metrics = pretend_metrics(recipe={"folds": 3})
+
+    page = build_report(metrics, pretend_epochs(4, folds=3), [])
+
+    assert page.count('<polyline class="first faint"') == 3 * 3  # three charts
+    assert "each judged by the one of 3 networks that had not seen it" in page
+
+
+def test_report_begins_with_the_answer() -> None:
+    part = _part([[45, 5], [4, 46]], accuracy_interval=[0.84, 0.95])
+
+    text = _build(pretend_metrics(("a", "b"), part=part)).text
+
+    assert text.index(
+        "the model is right 91 times: 91 of 100. On other images of the same kind expect between 84 and 95"
+    )
+    assert "always answering “a” is right in 50% and copying the 5 most similar training images is right in 60%" in text
+    assert "The model is better than both, by more than chance." in text
 
 
 @pytest.mark.parametrize(
-    "values",
-    [[0.5], [0.7, 0.7, 0.7], [0.0, 0.0], [3.0, 1.0, 0.5, 0.2], [1e-7, 2e-7], [5000.0, 2.0, 1.0] * 40],
-    ids=["one epoch", "flat", "zero", "falling", "tiny", "spikes"],
+    ("accuracy", "interval", "expected"),
+    [
+        (0.55, [0.5, 0.6], "The model is not better than copying the 5 most similar training images"),
+        (0.60, [0.55, 0.65], "The model is not better than copying the 5 most similar training images"),
+        (0.65, [0.58, 0.72], "cannot be told from so few test images"),
+        (0.75, [0.68, 0.82], "better than both, by more than chance"),
+    ],
 )
-def test_draw_lines_stays_inside_the_picture(values: list[float]) -> None:
-    chart = draw_lines([Line(name="loss", values=values, style="first")], title="Loss", mark=1)
+def test_report_weighs_the_model_against_the_best_floor(accuracy: float, interval: list[float], expected: str) -> None:
+    part = pretend_part(("a", "b")) | {"accuracy": accuracy, "accuracy_interval": interval}
 
-    points = [float(number) for pair in chart.split('points="')[1].split('"')[0].split() for number in pair.split(",")]
-    assert len(points) == 2 * len(values)
-    assert all(0 <= x <= 440 for x in points[::2])
-    assert all(0 <= y <= 250 for y in points[1::2])
+    assert expected in _build(pretend_metrics(("a", "b"), part=part)).text
+
+
+@pytest.mark.parametrize(
+    ("matrix", "interval", "expected"),
+    [
+        ([[3, 0], [1, 20]], [0.8, 0.9], "Of “a” there are fewer than 5 test images"),
+        ([[0, 0], [1, 20]], [0.8, 0.9], "Nothing is known about “a”: no test image shows it."),
+        ([[0, 9], [1, 20]], [0.8, 0.9], "The model never recognises “a”."),
+        (
+            [[9, 1], [1, 9]],
+            [0.6, 0.95],
+            "20 test images are too few for a sharp answer: the true figure may be anywhere",
+        ),
+    ],
+)
+def test_report_says_what_cannot_be_relied_on(matrix: list[list[int]], interval: list[float], expected: str) -> None:
+    part = _part(matrix, accuracy_interval=interval)
+
+    assert expected in _build(pretend_metrics(("a", "b"), part=part)).text
+
+
+def test_report_warns_of_a_leak_before_it_gives_the_answer() -> None:
+    leaks = {"groups": 80, "leaked_groups": 12, "leaked_images": 31}
+
+    page = _build(pretend_metrics(leaks=leaks, notes=["Pass --group-from '(.*)'."]))
+
+    alarm = page.text.index("These figures are too good. 12 of 80 groups")
+    assert alarm < page.text.index("the model is right")
+    assert "Pass --group-from '(.*)'." in page.text
+
+
+@pytest.mark.parametrize(("pairs", "is_alarm"), [(1, True), (0, False)])
+def test_report_lists_near_duplicates_across_parts(pairs: int, is_alarm: bool) -> None:
+    twins = [{"first": "one.png", "second": "two.png", "distance": 1, "parts": ["train", "test"]}] * pairs
+    leaks = {
+        "groups": 0,
+        "leaked_groups": 0,
+        "leaked_images": 0,
+        "near_duplicates": twins,
+        "near_duplicate_count": pairs,
+    }
+
+    page = _build(pretend_metrics(leaks=leaks))
+
+    assert ("may be too good" in page.text) is is_alarm
+    assert ("train and test" in page.text) is is_alarm
+
+
+def test_report_names_a_rare_class() -> None:
+    images = pretend_metrics()["images"] | {"by_class": {"fish": 1000, "crab": 12}}
+
+    assert "“fish” has 1,000 images, “crab” 12" in _build(pretend_metrics(images=images)).text
+
+
+def test_report_tells_cases_apart() -> None:
+    unsure = _case(label="plain", predicted="plain", probability=0.51, kind="unsure", heat=None)
+
+    text = _build(pretend_metrics(), [_case(), unsure]).text
+
+    assert f"is plain; taken for {EVIL}, 93% sure" in text
+    assert "plain, rightly, but only 51% sure" in text
+    assert "no place in the picture stands out" in text
+    assert text.index("93% sure") < text.index("The least certain answers") < text.index("51% sure")
+
+
+def test_confusion_of_many_classes_shows_the_worst_and_keeps_the_sum() -> None:
+    matrix = [[0] * 40 for _ in MANY]
+    for place in range(40):
+        matrix[place][place] = 10
+    matrix[7][9] = 30
+
+    text = draw_confusion({"labels": list(MANY), "confusion_matrix": matrix}, "Test images")
+
+    shown, folded = text.split("<details>")
+    page = _Page(shown)
+    assert page.tags.count("tr") < 30
+    assert "30 of 40" in page.words
+    assert "the other 32" in page.words
+    assert _Page("<details>" + folded).tags.count("td") == 40 * 40 + 1
