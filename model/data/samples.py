@@ -6,6 +6,7 @@ than MAX_BAD_SHARE of it is an error.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -90,6 +91,8 @@ def collect_labelled_images(folder: Path, targets: Path | None = None, *, group_
     """Find the same without asking whether they suffice; raises DataError when no image has a label."""
     if not folder.is_dir():
         raise DataError(f"The data folder {folder} does not exist or is no folder.")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise DataError(f"The data folder {folder} may not be read.", hint="Mend its permissions.")
     table = targets or _find_table(folder)
     found = _from_table(table, folder) if table else _from_folder(folder)
     return _regroup(found, group_from) if group_from else found
