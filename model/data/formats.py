@@ -16,12 +16,12 @@ _FOREIGN = {
     **dict.fromkeys(
         (".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw"), _RAW
     ),
-    **dict.fromkeys((".svg", ".svgz", ".eps", ".ai", ".pdf"), _DRAWING),
+    **dict.fromkeys((".svg", ".svgz", ".eps", ".ai"), _DRAWING),
     **dict.fromkeys((".dcm", ".dicom"), "is DICOM, which is not read here: export it as 16-bit PNG"),
     ".psd": "is a Photoshop file, which is not read here: export it as PNG",
     **dict.fromkeys((".nii", ".mha", ".nrrd"), "is a volume, which is not read here: export its slices as PNG"),
     **dict.fromkeys(
-        (".avif", ".jxl", ".jp2", ".j2k", ".tga", ".ppm", ".pgm", ".pnm", ".exr", ".hdr", ".ico"),
+        (".avif", ".jxl", ".jp2", ".j2k", ".tga", ".ppm", ".pgm", ".pnm", ".exr"),
         "has a format that is not read here: save it as PNG or JPEG",
     ),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,15 +79,15 @@ def find_group_leak(samples: Sequence[Sample], parts: Mapping[int, str]) -> Grou
 def find_near_duplicate_leak(samples: Sequence[Sample], pixels: Pixels, parts: Mapping[int, str]) -> NearDuplicateLeak:
     """Find images of one part that are nearly the same as one of another part."""
     names = sorted(set(parts.values()))
+    homes = np.array([names.index(parts[position]) for position in range(len(samples))])
     fingerprints = np.empty((len(pixels), SIDE, SIDE, 3), dtype=np.uint8)
     for position, image in enumerate(pixels):
         fingerprints[position] = fingerprint(image)
-    homes = np.array([names.index(parts[position]) for position in range(len(samples))])
+    distances = dict.fromkeys(_find_copies(pixels, parts), 0)
+    distances |= {(i, k): distance for i, k, distance in find_near_duplicates(fingerprints, parts=homes)}
     pairs = tuple(
-        NearDuplicate(
-            first=samples[i].name, second=samples[k].name, distance=distance, parts=(names[homes[i]], names[homes[k]])
-        )
-        for i, k, distance in find_near_duplicates(fingerprints, parts=homes)
+        NearDuplicate(first=samples[i].name, second=samples[k].name, distance=distance, parts=(parts[i], parts[k]))
+        for (i, k), distance in sorted(distances.items(), key=lambda pair: (pair[1], pair[0]))
     )
     if not pairs:
         return NearDuplicateLeak(near_duplicates=(), warning="")
@@ -95,6 +97,17 @@ def find_near_duplicate_leak(samples: Sequence[Sample], pixels: Pixels, parts: M
         " Remove one of each, or give both one group."
     )
     return NearDuplicateLeak(near_duplicates=pairs, warning=warning)
+
+
+def _find_copies(pixels: Pixels, parts: Mapping[int, str]) -> Iterator[tuple[int, int]]:
+    """Yield equal images, smooth ones too: one of the part that holds most of them with each in another part."""
+    equal: dict[bytes, list[int]] = {}
+    for position, image in enumerate(pixels):
+        equal.setdefault(hashlib.blake2b(image.tobytes(), digest_size=16).digest(), []).append(position)
+    for positions in equal.values():
+        home = Counter(parts[position] for position in positions).most_common(1)[0][0]
+        first = next(position for position in positions if parts[position] == home)
+        yield from ((min(first, other), max(first, other)) for other in positions if parts[other] != home)
 
 
 def _count_leaks(groups: Sequence[str], parts: Mapping[int, str]) -> Leaks:

@@ -171,6 +171,22 @@ def test_near_duplicates_across_parts_are_found_and_named(
     assert f"{pair.first} ({pair.parts[0]}) and {pair.second} ({pair.parts[1]})" in capsys.readouterr().err
 
 
+def test_smooth_copies_across_parts_are_found(tmp_path: Path) -> None:
+    names = [f"{'fish' if k % 2 else 'sand'}/{k:02d}.png" for k in range(40)]
+    folder = _draw_scenes(tmp_path / "data", names)
+    for name in names[:30]:
+        Image.new("RGB", (48, 48), (10, 30, 60)).save(folder / name)
+
+    dataset = load_dataset(_config(folder))
+
+    pairs = dataset.leaks.near_duplicates
+    smooth = {sample.name for sample in dataset.samples if sample.name in names[:30]}
+    examined = {dataset.samples[k].name for k in (*dataset.split.validation, *dataset.split.test)}
+    assert len(pairs) == len(examined & smooth) > 0
+    assert {name for pair in pairs for name in (pair.first, pair.second)} >= examined & smooth
+    assert all(pair.distance == 0 and "train" in pair.parts for pair in pairs)
+
+
 def test_images_that_are_all_one_picture_are_refused(tmp_path: Path) -> None:
     source = _draw_scenes(tmp_path, ["one.png"]) / "one.png"
     for label in ("a", "b"):
