@@ -28,7 +28,7 @@ class Answers:
     """What a model said about one part: a row for each image, and again for each fold that it was in.
 
     `probabilities` and `uncalibrated` are (N, classes), `targets` (N,), `positions` those of the images in the data
-    set, `groups` "" where an image has none.
+    set, `groups` "" where an image has none, `folds` counted from 1, `temperatures` one for each fold.
     """
 
     probabilities: NDArray[np.float64]
@@ -36,6 +36,8 @@ class Answers:
     targets: Integers
     positions: Integers
     groups: tuple[str, ...]
+    folds: tuple[int, ...]
+    temperatures: tuple[float, ...]
 
 
 def assess(answers: Answers, classes: tuple[str, ...]) -> dict[str, Any]:

@@ -28,14 +28,17 @@ class EventLog:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
-        self._is_begun = False
         self._is_off = False
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there are any events."""
+        return self._path.is_file()
 
     def restore(self, epochs: Sequence[Mapping[str, Any]]) -> None:
         """Begin anew with these epochs; the file of an earlier training goes."""
         with contextlib.suppress(OSError):
             self._path.unlink()
-        self._is_begun = False
         for epoch in epochs:
             self.append(epoch)
 
@@ -48,8 +51,7 @@ class EventLog:
         if self._is_off:
             return
         try:
-            append_to_file(self._path, _encode(figures, step, is_first=not self._is_begun))
-            self._is_begun = True
+            append_to_file(self._path, _encode(figures, step, is_first=not self.is_begun))
         except ModuleNotFoundError:
             self._is_off = True
             say(NOTE)

@@ -2,8 +2,8 @@
 
 Wilson's score interval where every image stands for itself. Where images come in groups, Wilson's with the number of
 independent images that the groups are worth, and Student's t for few groups (after Korn and Graubard, 1998). Simulated
-with 8 images a group, correlated 0.05 to 0.3, shares of 0.8 and 0.95: it holds the truth in 93 to 100 of 100 cases from
-2 to 150 groups, where a bootstrap over the groups holds it in 32 to 55 with 2 groups and in 70 to 87 with 8.
+with 8 images a group, correlated 0.05 to 0.3, shares of 0.8 and 0.95: it holds the truth in 92 to 100 of 100 cases from
+1 to 150 groups, where a bootstrap over the groups holds it in 32 to 55 with 2 groups and in 70 to 87 with 8.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from model.console import count
 from model.evaluation.metrics import Integers
 
 Interval = tuple[float, float]
@@ -40,27 +41,30 @@ def describe_method(clusters: Integers) -> str:
     number = count_clusters(clusters)
     if number == len(clusters):
         return "Wilson score interval, 95 %; each image counts as independent"
-    what = "1 group" if number == 1 else f"{number:,} groups (an image without one is its own)"
-    return f"Wilson score interval, 95 %, widened for images of {what} being alike"
+    return f"Wilson score interval, 95 %; images of one group count as alike ({count(number, 'group')} of images)"
 
 
 def estimate_interval(is_right: NDArray[np.bool_], clusters: Integers) -> Interval | None:
     """Return the interval of the share of True among rows that come in clusters; None without rows."""
-    count = len(is_right)
-    if not count:
+    total = len(is_right)
+    if not total:
         return None
     share = float(is_right.mean())
     places = np.unique(clusters, return_inverse=True)[1]
     groups = int(places.max()) + 1
-    if groups == count:
-        return compute_wilson(share, count)
+    if groups == total:
+        return compute_wilson(share, total)
+    # If the images of a group were all one picture: the groups are never worth fewer trials than this.
+    sizes = np.bincount(places)
+    alike = compute_wilson(share, total**2 / float(sizes @ sizes))
     # Deviations of the groups' sums, squared: the variance of a ratio, as a bootstrap over very many groups finds it.
     deviations = np.bincount(places, weights=is_right - share)
-    variance = float(deviations @ deviations) / count**2 * groups / max(1, groups - 1)
-    # All right, all wrong, or one group: nothing says that images of one group are independent.
-    is_known = groups > 1 and variance > 0.0
-    worth = min(float(count), share * (1.0 - share) / variance) if is_known else float(groups)
-    return compute_wilson(share, worth, quantile=compute_student(groups - 1))
+    variance = float(deviations @ deviations) / total**2 * groups / max(1, groups - 1)
+    if groups == 1 or not variance:
+        return alike
+    worth = min(float(total), share * (1.0 - share) / variance)
+    measured = compute_wilson(share, worth, quantile=compute_student(groups - 1))
+    return min(measured, alike, key=lambda interval: interval[1] - interval[0])
 
 
 def average_intervals(shares: Sequence[float], intervals: Sequence[Interval]) -> Interval:
@@ -71,9 +75,9 @@ def average_intervals(shares: Sequence[float], intervals: Sequence[Interval]) ->
     return max(0.0, mean - below / len(shares)), min(1.0, mean + above / len(shares))
 
 
-def compute_wilson(share: float, count: float, *, quantile: float = NORMAL) -> Interval:
-    """Return Wilson's score interval of a share seen among `count` independent trials (not always a whole number)."""
-    square = quantile * quantile / count
+def compute_wilson(share: float, trials: float, *, quantile: float = NORMAL) -> Interval:
+    """Return Wilson's score interval of a share seen among so many independent trials (not always a whole number)."""
+    square = quantile * quantile / trials
     centre = (share + square / 2.0) / (1.0 + square)
     half = math.sqrt(max(0.0, square * (share * (1.0 - share) + square / 4.0))) / (1.0 + square)
     # The share itself is inside but for rounding: 0 and 1 are their own limits.

@@ -49,17 +49,17 @@ def test_interval_of_all_right_counts_groups_not_images(share: float) -> None:
     low, high = estimate_interval(np.full(100, share == 1.0), np.repeat(np.arange(5), 20)) or (0.0, 0.0)
 
     assert low <= share <= high
-    assert 0.4 < high - low < 0.7
+    assert 0.4 < high - low < 0.45
 
 
-def test_interval_of_one_group_admits_that_it_knows_nothing() -> None:
+def test_interval_of_one_group_is_that_of_one_trial() -> None:
     low, high = estimate_interval(np.arange(60) < 45, np.zeros(60, dtype=np.int64)) or (0.0, 0.0)
 
-    assert 0.0 <= low < 0.05
-    assert 0.95 < high <= 1.0
+    assert (low, high) == compute_wilson(0.75, 1)
+    assert high - low > 0.8
 
 
-@pytest.mark.parametrize("group_count", [2, 8, 40])
+@pytest.mark.parametrize("group_count", [1, 2, 8, 40])
 def test_interval_holds_the_truth_as_often_as_it_says(group_count: int) -> None:
     generator = np.random.default_rng(group_count)
     held = 0
@@ -96,7 +96,8 @@ def test_clusters_are_groups_and_images_without_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("clusters", "words"), [([0, 1, 2], "independent"), ([0, 0, 1], "2 groups"), ([0, 0], "1 group ")]
+    ("clusters", "words"),
+    [([0, 1, 2], "independent"), ([0, 0, 1], "2 groups of"), ([0, 0], "1 group of")],
 )
 def test_method_says_whether_groups_count(clusters: list[int], words: str) -> None:
     assert words in describe_method(np.array(clusters))
