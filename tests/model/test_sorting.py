@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def _list(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
 
 
-def _sort(root: Path, answers: dict[str, Sequence[float]], into: Path, **changes: Any) -> Sorted:
+def _sort(root: Path, answers: Mapping[str, Sequence[float]], into: Path, **changes: Any) -> Sorted:
     rows = [Answer(name=name, shares=tuple(shares)) for name, shares in answers.items()]
     options: dict[str, Any] = {"classes": CLASSES, "threshold": 0.8, "link": False}
     return sort_pictures(rows, names=list(answers), root=root, into=into, **(options | changes))
@@ -139,18 +140,18 @@ def test_sort_links_by_name_where_the_disk_has_no_hard_links(tmp_path: Path, mon
 
 def test_sort_tells_a_full_disk_and_goes_on_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = _write(tmp_path / "photos", "a.png", "b.png")
-    copy, copied = os.replace, []
+    copied: list[Path] = []
 
     def fill_up(source: Path, target: Path) -> None:
         if copied:
             raise OSError(errno.ENOSPC, "No space left on device")
         copied.append(target)
-        copy(source, target)
+        target.write_bytes(source.read_bytes())
 
     answers = {"a.png": (0.0, 1.0), "b.png": (0.0, 1.0)}
     with monkeypatch.context() as patch:
         # A mock: a disk cannot be filled in a test.
-        patch.setattr(Path, "replace", fill_up)
+        patch.setattr(shutil, "copy2", fill_up)
         with pytest.raises(SaveError, match=r"b\.png cannot be written: no space left") as refusal:
             _sort(root, answers, tmp_path / "sorted")
     assert "--link" in refusal.value.hint

@@ -17,8 +17,9 @@ import torch
 
 from model.config import parse_train_arguments
 from model.console import run
-from model.errors import CheckpointError, DataError, UsageError
+from model.errors import CheckpointError, UsageError
 from model.predict import predict
+from model.prediction.config import PredictConfig
 
 Draw = Callable[..., Path]
 
@@ -148,27 +149,13 @@ def test_predict_agrees_with_the_predictions_of_the_training(trained: dict[str, 
         known = next(csv.DictReader(file))
     image = trained["folder"] / "data" / "images" / known["filename"]
 
-    predict(trained["out"] / "model.pt", image, tmp_path / "one.csv", device="cpu")
+    model, out = trained["out"] / "model.pt", tmp_path / "one.csv"
+    predict(PredictConfig(model=model, what=(str(image),), output=out, device="cpu"))
 
     with (tmp_path / "one.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["filename"] == known["filename"]
     assert float(row["p_red"]) == pytest.approx(float(known["p_red"]), abs=1e-3)
-
-
-def test_predict_refuses_images_that_cannot_be_read(trained: dict[str, Any], tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_text("not an image")
-
-    with pytest.raises(DataError, match=r"None of the images in .* can be read"):
-        predict(trained["out"] / "model.pt", tmp_path, tmp_path / "p.csv", device="cpu")
-
-
-@pytest.mark.parametrize(("images", "message"), [("empty", "There are no images in"), ("gone", "does not exist")])
-def test_predict_refuses_folders_without_images(tmp_path: Path, images: str, message: str) -> None:
-    (tmp_path / "empty").mkdir()
-
-    with pytest.raises(DataError, match=message):
-        predict(tmp_path / "model.pt", tmp_path / images, tmp_path / "p.csv")
 
 
 def test_train_refuses_many_bad_images_before_it_learns(class_folders: Path, tmp_path: Path) -> None:
