@@ -24,7 +24,7 @@ OUTPUT = Path("compare.html")
 COLUMN = 28
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the runs, print what distinguishes them, and write the page; raises ModelError."""
     parser = ArgumentParser(prog="python -m model.compare", description="Put finished trainings side by side.")
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a folder of results, or its metrics.json")
@@ -32,7 +32,7 @@ def main() -> None:
         "--output", type=Path, help=f"page to write (default: {OUTPUT} in this folder; none with --json)"
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
 
     comparison = compare_runs(load_runs(options.runs))
     output = options.output or (None if options.json else OUTPUT)
