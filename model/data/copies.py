@@ -34,9 +34,9 @@ class Crossing:
 class Copies:
     """Clusters of positions in an inspection's samples, the largest first.
 
-    1. `same_file` has the same bytes; `same_pixels` is equal once decoded, in files of which at least two differ; `near`
+    1. `same_file` has the same bytes; `same_pixels` is equal once decoded, and at least two of its files differ; `near`
        holds a pair at least that is only nearly the same, and all that is joined to it.
-    2. `across_labels` and `across_groups` are what of these crosses between labels, or between groups; the surest first.
+    2. `across_labels` and `across_groups` are what of these crosses between labels or groups, the surest first.
     """
 
     same_file: tuple[Cluster, ...]
@@ -51,8 +51,9 @@ def find_copies(inspection: Inspection) -> Copies:
     of_files = _link_equal((probe.digest, k) for k, probe in enumerate(inspection.probes))
     copies = {second for _, second in of_files}
     originals = [k for k in range(len(inspection.samples)) if k not in copies]
+    fingerprints = inspection.fingerprints[originals] if copies else inspection.fingerprints
     with Progress(len(originals), "comparison") as progress:
-        found = find_near_duplicates(inspection.fingerprints[originals], progress=progress.advance)
+        found = find_near_duplicates(fingerprints, progress=progress.advance)
     near = [(originals[i], originals[j], distance) for i, j, distance in found]
     of_pixels = _link_same_pixels(inspection, originals, near)
     files, exact = join_pairs(of_files), join_pairs([*of_files, *of_pixels])

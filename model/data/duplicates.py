@@ -98,7 +98,7 @@ def join_pairs(pairs: Iterable[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
 
 
 class _FirstLook:
-    """All pictures against all, by FIRST_LOOK numbers each: for 100,000 that takes ten seconds of one core."""
+    """All pictures against all, by FIRST_LOOK numbers each: for 100,000 that takes 17 seconds of one core (2026-11)."""
 
     def __init__(self, fingerprints: Pixels, parts: NDArray[np.int_] | None) -> None:
         self._parts = parts

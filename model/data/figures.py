@@ -13,8 +13,8 @@ from model.data.copies import Copies, Crossing
 from model.data.grouping import suggest_groups
 from model.data.inspection import Inspection
 
-# Contrast of a thumbnail (of 255, standard deviation) below which a picture shows nothing.
-_MIN_CONTRAST = 1.0
+# Between the lightest and the darkest place of a thumbnail (of 255): with no more a picture shows nothing.
+_MAX_BLANK = 4
 
 # How far the colours of a thumbnail may be from grey: what JPEG does to a grey picture that is saved in colour.
 _MAX_CHROMA = 3
@@ -37,7 +37,6 @@ def describe_inspection(inspection: Inspection, copies: Copies) -> dict[str, Any
       `labels`), `suggested_pattern` ("" where there are groups or the names tell of none), `suggested_form`
     """
     samples, probes = inspection.samples, inspection.probes
-    thumbnails = inspection.fingerprints
     modes = Counter((probe.mode, probe.bits) for probe in probes)
     return {
         "folder": str(inspection.folder),
@@ -55,7 +54,10 @@ def describe_inspection(inspection: Inspection, copies: Copies) -> dict[str, Any
         "several_frames": sum(probe.frames > 1 for probe in probes),
         "wrong_suffix": sum(probe.is_suffix_wrong for probe in probes),
         "grey_saved_in_colour": int((is_grey(inspection) & np.array([p.mode == "RGB" for p in probes], bool)).sum()),
-        "blank": [samples[k].name for k in np.flatnonzero(thumbnails.std(axis=(1, 2)).max(axis=-1) < _MIN_CONTRAST)],
+        "blank": [
+            samples[k].name
+            for k in np.flatnonzero(np.ptp(inspection.fingerprints, axis=(1, 2)).max(axis=-1) <= _MAX_BLANK)
+        ],
         "broken": [{"name": file.name, "reason": file.reason} for file in inspection.bad],
         "rows_without_image": sum(file.reason == "does not exist" for file in inspection.bad),
         "unlabelled": list(inspection.unlabelled),
@@ -67,8 +69,7 @@ def describe_inspection(inspection: Inspection, copies: Copies) -> dict[str, Any
 
 def is_grey(inspection: Inspection) -> NDArray[np.bool_]:
     """Say of each image whether it shows no colour."""
-    thumbnails = inspection.fingerprints.astype(np.int16)
-    return np.asarray((thumbnails.max(axis=-1) - thumbnails.min(axis=-1)).max(axis=(1, 2)) <= _MAX_CHROMA)
+    return np.asarray(np.ptp(inspection.fingerprints, axis=-1).max(axis=(1, 2)) <= _MAX_CHROMA)
 
 
 def _describe_classes(inspection: Inspection) -> list[dict[str, Any]]:

@@ -73,7 +73,7 @@ def inspect_folder(
         source=found.source,
         samples=tuple(found.samples[k] for k in good),
         probes=tuple(reading.probes[k] for k in good),
-        fingerprints=reading.fingerprints[good],
+        fingerprints=reading.fingerprints[good] if reading.faults else reading.fingerprints,
         spread=reading.spread,
         bad=(*found.bad, *broken),
         unlabelled=found.unlabelled,
