@@ -149,8 +149,7 @@ def _tell_calibration(calibration: Mapping[str, Any]) -> str:
         )
         if after.get("noise_floor") is not None:
             told.append(
-                f"Of that, {100 * after['noise_floor']:.1f} points are what a model without any fault would show on so "
-                "few images."
+                f"On so few images even a model without any fault would show {100 * after['noise_floor']:.1f} points."
             )
         if after.get("interval"):
             low, high = after["interval"]

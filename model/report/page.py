@@ -97,8 +97,8 @@ def _draw_sections(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any
         (
             draw_section(
                 "Learning curves",
-                f"The model of epoch {metrics['best_epoch']} of {metrics['epochs']} was kept (dashed line). Training "
-                "and validation that part are a sign of learning by heart."
+                f"The model of epoch {metrics['best_epoch']} of {metrics['epochs']} was kept (dashed line). Lines of "
+                "training and validation that part are a sign of learning by heart."
                 + (" Thin lines are the folds, thick ones their means." if get(metrics, "recipe", "folds") else ""),
                 draw_learning(epochs, metrics["best_epoch"]),
             ),
@@ -134,7 +134,9 @@ def _draw_sections(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any
                 draw_gallery(mistakes) or "<p>None to show.</p>",
             ),
             draw_section(
-                "The least certain answers", f"Where it hardly knew which of two classes. {key}", draw_gallery(unsure)
+                "The least certain answers",
+                f"Where two classes were almost equally likely. {key}",
+                draw_gallery(unsure),
             ),
             draw_section(
                 "What is wrong with the data",
