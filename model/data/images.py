@@ -108,7 +108,7 @@ def read_image(path: Path, *, at_least: int = 0) -> Image.Image:
         if at_least:
             image.draft("RGB", (at_least, at_least))
         image.load()
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))  # asked after load(), which turns TIFF
+        turn = _find_turn(image)  # after load(), which turns TIFF
         rgb = to_rgb(image)
         return rgb if turn is None else rgb.transpose(turn)
 
@@ -149,3 +149,11 @@ def explain(error: Exception, path: Path) -> str:
     if isinstance(error, UnidentifiedImageError):
         return explain_content(start) or "is not an image"
     return "is damaged"
+
+
+def _find_turn(image: Image.Image) -> Image.Transpose | None:
+    try:
+        return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    # Damaged metadata make Pillow raise nearly anything; the picture is fine.
+    except Exception:
+        return None

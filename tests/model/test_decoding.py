@@ -117,6 +117,13 @@ def test_decode_turns_an_image_as_its_exif_says(tmp_path: Path) -> None:
     assert pixels[:, :8].mean() < 15
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_damaged_metadata_do_not_spoil_an_image(tmp_path: Path, suffix: str) -> None:
+    Image.new("RGB", (40, 30), RED).save(tmp_path / f"odd.{suffix}", exif=b"Exif\0\0garbage!")
+
+    assert decode_image(tmp_path / f"odd.{suffix}", 32).mean(axis=(0, 1)) == pytest.approx(RED, abs=6)
+
+
 def test_decode_shrinks_a_large_image_whole(tmp_path: Path) -> None:
     image = Image.new("RGB", (1600, 900), "black")
     image.paste("white", (800, 0, 1600, 900))
