@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from model.console import count
 from model.report.markup import draw_interval, draw_table, fold, show_figure, show_interval, show_label, show_share
 
 # As many rows as a phone shows on two screens.
 SHOWN_ROWS = 15
+
+# One or two images of a group say nothing about it.
+FEWEST_IMAGES = 3
 
 Row = Mapping[str, Any]
 
@@ -23,8 +27,8 @@ def draw_classes(test: Mapping[str, Any]) -> str:
 
 
 def draw_groups(test: Mapping[str, Any]) -> str:
-    """Return the accuracy within each group, the worst first."""
-    rows = test.get("by_group") or ()
+    """Return the accuracy within each group that is large enough, the worst first."""
+    rows = [row for row in test.get("by_group") or () if row["count"] >= FEWEST_IMAGES]
     cells = [
         [
             show_label(row["group"]),
@@ -34,7 +38,9 @@ def draw_groups(test: Mapping[str, Any]) -> str:
         ]
         for row in rows
     ]
-    return _draw("Test images by group, the worst first", ["group", "images", "right", ""], cells)
+    total = test.get("group_count") or len(rows)
+    caption = f"Of {count(total, 'group')}, those of at least {FEWEST_IMAGES} test images, the worst first"
+    return _draw(caption, ["group", "images", "right", ""], cells)
 
 
 def _draw(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -24,15 +24,21 @@ def build_report(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]
 
     What a file of an older version does not say is left out.
     """
-    title = f"{metrics['arch']} on {', '.join(metrics['test']['labels'][:3])}"
-    return fill_page(
-        title=f"Training report: {title}", content=_draw_answer(metrics) + _draw_sections(metrics, epochs, cases)
+    title = f"Training report: {metrics['arch']} on {', '.join(metrics['test']['labels'][:3])}"
+    content = (
+        _draw_answer(metrics),
+        _draw_learning(metrics, epochs),
+        _draw_classes(metrics),
+        _draw_trust(metrics["test"]),
+        _draw_cases(cases),
+        _draw_making(metrics),
     )
+    return fill_page(title=title, content="".join(content))
 
 
 def _draw_answer(metrics: Mapping[str, Any]) -> str:
     verdict = judge(metrics)
-    alarms = "".join(f'<p class="alarm" role="alert">{alarm}</p>' for alarm in verdict.alarms)
+    alarms = "".join(f'<p class="alarm">{alarm}</p>' for alarm in verdict.alarms)
     doubts = "".join(f"<li>{doubt}</li>" for doubt in verdict.doubts)
     return (
         f'<h1>Training report</h1>{alarms}<p class="summary">{verdict.answer}</p>{draw_floors(metrics)}'
@@ -84,73 +90,71 @@ def _draw_parts(metrics: Mapping[str, Any]) -> str:
     return draw_table("Validation and test images", ["", "validation", "test"], rows)
 
 
-def _draw_sections(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> str:
-    test, validation = metrics["test"], metrics["validation"]
+def _draw_learning(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> str:
+    folds = " Thin lines are the folds, thick ones their means." if get(metrics, "recipe", "folds") else ""
+    return draw_section(
+        "Learning curves",
+        f"The model of epoch {metrics['best_epoch']} of {metrics['epochs']} was kept (dashed line). Lines of training "
+        f"and validation that part are a sign of learning by heart.{folds}",
+        draw_learning(epochs, metrics["best_epoch"]),
+    )
+
+
+def _draw_classes(metrics: Mapping[str, Any]) -> str:
+    test = metrics["test"]
+    confusion = draw_section(
+        "What is taken for what",
+        "Each row is a true class, each column what the model answered; a good model is strong where the frames are.",
+        draw_confusion(test, "Test images"),
+        fold("The same for the validation images", draw_confusion(metrics["validation"], "Validation images")),
+    )
+    classes = draw_section(
+        "Class by class", "Found is the share of a class's images that the model names so.", draw_classes(test)
+    )
+    groups = draw_section(
+        "Group by group", "Where the model fails as a whole, something of that group is new to it.", draw_groups(test)
+    )
+    return confusion + classes + groups
+
+
+def _draw_trust(test: Mapping[str, Any]) -> str:
+    rankings = draw_section(
+        "How well the probabilities rank",
+        "Each class against the rest: what a threshold would find, and what it would cost. The dashed line is chance.",
+        draw_rankings(test),
+    )
+    calibration = draw_section(
+        "How far its certainty can be trusted",
+        "Of the answers given with 80% certainty 80% should be right: on the dashed line.",
+        draw_calibration(test),
+    )
+    return rankings + calibration
+
+
+def _draw_cases(cases: Sequence[Case]) -> str:
     mistakes = [case for case in cases if case.kind == "mistake"]
     unsure = [case for case in cases if case.kind == "unsure"]
     key = (
-        'Beside each picture is what the model looked at: <span class="key">little <i></i> much</span>, by Grad-CAM. '
+        'Beside each picture is what the model looked at: <span class="key">little <i></i> much</span>, by Grad-CAM.'
         if any(case.heat for case in cases)
         else ""
     )
-    return "".join(
-        (
-            draw_section(
-                "Learning curves",
-                f"The model of epoch {metrics['best_epoch']} of {metrics['epochs']} was kept (dashed line). Lines of "
-                "training and validation that part are a sign of learning by heart."
-                + (" Thin lines are the folds, thick ones their means." if get(metrics, "recipe", "folds") else ""),
-                draw_learning(epochs, metrics["best_epoch"]),
-            ),
-            draw_section(
-                "What is taken for what",
-                "Each row is a true class, each column what the model answered; a good model is strong on the diagonal "
-                "(framed).",
-                draw_confusion(test, "Test images"),
-                fold("The same for the validation images", draw_confusion(validation, "Validation images")),
-            ),
-            draw_section(
-                "Class by class", "Found is the share of a class's images that the model names so.", draw_classes(test)
-            ),
-            draw_section(
-                "How well the probabilities rank",
-                "Each class against the rest: what a threshold would find, and what it would cost. The dashed line is "
-                "chance.",
-                draw_rankings(test),
-            ),
-            draw_section(
-                "Group by group",
-                "Where the model fails as a whole, something of that group is new to it.",
-                draw_groups(test),
-            ),
-            draw_section(
-                "How far its certainty can be trusted",
-                "Of the answers given with 80% certainty 80% should be right: on the dashed line.",
-                draw_calibration(test),
-            ),
-            draw_section(
-                "The most certain mistakes",
-                f"Where the model was surest and wrong. Some may be labelled wrong themselves. {key}",
-                draw_gallery(mistakes) or "<p>None to show.</p>",
-            ),
-            draw_section(
-                "The least certain answers",
-                f"Where two classes were almost equally likely. {key}",
-                draw_gallery(unsure),
-            ),
-            draw_section(
-                "What is wrong with the data",
-                "And what else the training noticed; <code>python -m model.data check</code> looks closer.",
-                draw_findings(metrics),
-            ),
-            draw_section("How it was made", _tell_intervals(test), draw_facts(metrics)),
-        )
+    return draw_section(
+        "The most certain mistakes",
+        f"Where the model was surest and wrong. Some may be labelled wrong themselves. {key}",
+        draw_gallery(mistakes) or "<p>None to show.</p>",
+    ) + draw_section(
+        "The least certain answers", f"Where two classes were almost equally likely. {key}", draw_gallery(unsure)
     )
 
 
-def _tell_intervals(test: Mapping[str, Any]) -> str:
-    method = get(test, "interval_method")
-    return f"Intervals: {escape(method)}." if method else ""
+def _draw_making(metrics: Mapping[str, Any]) -> str:
+    method = get(metrics, "test", "interval_method")
+    return draw_section(
+        "What is wrong with the data",
+        "And what else the training noticed; <code>python -m model.data check</code> looks closer.",
+        draw_findings(metrics),
+    ) + draw_section("How it was made", f"Intervals: {escape(method)}." if method else "", draw_facts(metrics))
 
 
 def _show_precise(figure: float | None) -> str:

@@ -230,6 +230,17 @@ def test_report_lists_near_duplicates_across_parts(pairs: int, is_alarm: bool) -
     assert ("train and test" in page.text) is is_alarm
 
 
+def test_report_leaves_out_groups_of_which_nothing_can_be_said() -> None:
+    rows = [{"group": "one picture", "count": 1, "accuracy": 0.0}, {"group": "a dive", "count": 9, "accuracy": 0.5}]
+    part = pretend_part(("a", "b")) | {"by_group": rows, "group_count": 70}
+
+    text = _build(pretend_metrics(("a", "b"), part=part)).text
+
+    assert "Of 70 groups, those of at least 3 test images" in text
+    assert "a dive" in text
+    assert "one picture" not in text
+
+
 def test_report_names_a_rare_class() -> None:
     images = pretend_metrics()["images"] | {"by_class": {"fish": 1000, "crab": 12}}
 
