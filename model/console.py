@@ -1,11 +1,15 @@
-"""What the person at the log reads: whole lines, flushed at once, so that they arrive in order over SSH."""
+"""What the person at the log reads: whole lines, flushed at once, so that they arrive in order over SSH.
+
+Of several processes that train together the first one alone speaks; the others only when something befell them.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
 
-from model.errors import Interrupted, ModelError
+from model.errors import Interrupted, ModelError, UsageError
+from model.launch import read_launch
 
 # How many names a warning shows before it says "and N more".
 SHOWN_NAMES = 5
@@ -17,12 +21,16 @@ def run(main: Callable[[], None]) -> int:
         if hasattr(stream, "reconfigure"):
             # A file name that is not UTF-8, or a terminal that is not, must not end the training.
             stream.reconfigure(errors="backslashreplace")
+    is_first = read_launch().is_first
     try:
         main()
     except Interrupted as error:
-        print(error.message, file=sys.stderr, flush=True)
+        if is_first:
+            print(error.message, file=sys.stderr, flush=True)
         return error.exit_code
     except ModelError as error:
+        if not is_first and isinstance(error, UsageError):
+            return error.exit_code  # all processes were asked the same
         print(f"Error: {error.message}", file=sys.stderr)
         if error.hint:
             print(f"Hint: {error.hint}", file=sys.stderr)
@@ -33,12 +41,14 @@ def run(main: Callable[[], None]) -> int:
 
 def say(line: str) -> None:
     """Print one line of progress."""
-    print(line, flush=True)
+    if read_launch().is_first:
+        print(line, flush=True)
 
 
 def warn(line: str) -> None:
     """Print one warning."""
-    print(f"Warning: {line}", file=sys.stderr, flush=True)
+    if read_launch().is_first:
+        print(f"Warning: {line}", file=sys.stderr, flush=True)
 
 
 def list_names(names: Sequence[str]) -> str:

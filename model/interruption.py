@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
+from typing import NoReturn
 
 from model.errors import Interrupted
 
@@ -28,16 +29,25 @@ class Interruption:
         for number, handler in self._previous.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal itself returned
 
+    @property
+    def is_received(self) -> bool:
+        """Whether a signal has come, also one that is held back."""
+        return self._received is not None
+
+    def stop(self) -> NoReturn:
+        """Raise Interrupted for the signal that came, here or in another process of the training."""
+        raise Interrupted(signal.SIGTERM if self._received is None else self._received)
+
     @contextmanager
     def shielded(self) -> Iterator[None]:
-        """Hold a signal back until the block is done."""
+        """Hold a signal back until the block is done; within it, ask `is_received` where stopping is safe."""
         self._is_shielded = True
         try:
             yield
         finally:
             self._is_shielded = False
-        if self._received is not None:
-            raise Interrupted(self._received)
+        if self.is_received:
+            self.stop()
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         if self._received is not None:

@@ -2,6 +2,7 @@
 
 python -m model.train --data photos --output results
 python -m model.train --data photos --output results --arch resnet18 --image-size 224 --epochs 60
+torchrun --nproc-per-node=4 -m model.train --data photos --output results
 """
 
 from __future__ import annotations
@@ -9,37 +10,73 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
-from model.config import parse_train_arguments
+from model.claim import claim, remove_leftovers
+from model.config import TrainConfig, parse_train_arguments
 from model.console import run, say
 from model.data.dataset import load_dataset
+from model.errors import SaveError
+from model.evaluation.events import EventLog
 from model.evaluation.results import EpochLog
 from model.interruption import Interruption
+from model.launch import Launch, read_launch
 from model.threads import let_waiting_threads_sleep
 
 
 def main() -> None:
     """Find the images, train, and write the results; raises ModelError."""
-    config = parse_train_arguments()
+    config, launch = parse_train_arguments(), read_launch()
+    with ExitStack() as stack:
+        interruption = stack.enter_context(Interruption())
+        if launch.is_first:
+            stack.enter_context(claim(config.output))
+            for folder in (config.output, config.checkpoints):
+                remove_leftovers(folder)
+        metrics = _train(config, launch, interruption)
+    if metrics is not None:
+        _tell(metrics)
+
+
+def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> dict[str, Any] | None:
+    """Return the metrics; None from all processes but the first, and when the training was finished before."""
     started = time.perf_counter()
-    with Interruption() as interruption:
-        log = EpochLog(config.output / "metrics.jsonl")
-        dataset = load_dataset(config)
+    let_waiting_threads_sleep()
+    unfinished = None
+    if config.resume:
+        from model.training.resume import find_unfinished
 
-        # PyTorch takes seconds to import; a folder that cannot be used is told before.
-        let_waiting_threads_sleep()
-        from model.evaluation.outcome import write_outcome
-        from model.training.fit import fit
+        unfinished = find_unfinished(config)
+        if unfinished is None:
+            return None
+    events = EventLog(config.output / "events") if launch.is_first else None
+    log = EpochLog(config.output / "metrics.jsonl", events=events, is_resumed=config.resume or not launch.is_first)
+    dataset = load_dataset(config)
 
-        fitted = fit(config, dataset, log, interruption)
-        with interruption.shielded():
+    # PyTorch takes seconds to import; a folder that cannot be used is told before.
+    from model.device import choose_device
+    from model.evaluation.outcome import write_outcome
+    from model.training.distributed import join_processes
+    from model.training.fit import fit
+    from model.training.resume import remove_checkpoint
+
+    with join_processes(launch, choose_device(config.device)) as processes:
+        fitted = fit(config, dataset, log, interruption, processes=processes, unfinished=unfinished)
+    if not launch.is_first:
+        return None
+    with interruption.shielded():
+        try:
             metrics = write_outcome(config, dataset, fitted, log.epochs, seconds=time.perf_counter() - started)
-    _tell(metrics)
+        except SaveError as error:
+            error.hint = "Free some space; the same command with --resume then goes on from the last checkpoint."
+            raise
+        remove_checkpoint(config)
+    return metrics
 
 
 def _tell(metrics: Mapping[str, Any]) -> None:
-    say(f"best epoch by validation: {metrics['best_epoch']} of {metrics['epochs']}; this is the one in model.pt")
+    say(f"model.pt holds the weights of epoch {metrics['best_epoch']} of {metrics['epochs']}")
     for name in ("validation", "test"):
         part = metrics[name]
         auc = "undefined" if part["auc"] is None else f"{part['auc']:.2f}"

@@ -1,215 +1,211 @@
-"""All epochs: learn, examine, remember the best, and save what there is when a signal ends it."""
+"""From images to a trained model: every fold in turn, then what each says about the images it never learnt from."""
 
 from __future__ import annotations
 
-import copy
 import math
-import time
+import statistics
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from model.checkpoint import Checkpoint, save_checkpoint
+from model.checkpoint import Checkpoint
 from model.config import TrainConfig
-from model.console import format_duration, say
-from model.data.dataset import PROGRESS_SECONDS, Dataset, every
-from model.errors import Interrupted, ModelError
-from model.evaluation.metrics import compute_metrics
+from model.console import say
+from model.data.dataset import Dataset
+from model.data.split import Split
+from model.device import choose_device, describe_device
+from model.errors import Interrupted
+from model.evaluation.calibration import fit_temperature
 from model.evaluation.results import EpochLog
 from model.interruption import Interruption
-from model.networks.catalogue import build_network
-from model.training.loop import (
-    Evaluation,
-    ImageSet,
-    Trainer,
-    build_image_set,
-    build_trainer,
-    choose_device,
-    count_steps,
-    describe_device,
-    evaluate,
-    train_one_epoch,
-)
-from model.transforms import measure_channels
+from model.networks.catalogue import drop_auxiliary
+from model.prediction.inference import Classifier
+from model.training.batches import Loader, build_image_set, refuse_unfit_batches
+from model.training.distributed import Processes
+from model.training.epochs import EpochRunner, Surroundings, keep_finished, name_epoch, pack
+from model.training.loop import Evaluation
+from model.training.resume import CheckpointKeeper, describe_images, refuse_other_images
+from model.training.start import Start, choose_start
+from model.training.state import FinishedFold, TrainingState
+from model.training.trainer import Trainer
 
-# A checkpoint for the case that nobody gets to send a signal; oftener would slow short epochs down.
-CHECKPOINT_SECONDS = 60.0
+# Images that are asked about between two looks at whether a signal has come.
+ASKED_AT_ONCE = 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """The best epoch's network at rest, and what it says about the images it never learnt from."""
+    """A trained model at rest, and what it says about the images it never learnt from; folds are joined."""
 
     checkpoint: Checkpoint
     validation: Evaluation
     test: Evaluation
-    best_epoch: int
+    best_epoch: int  # whose weights are kept; of several folds the median
+    epochs: int
+    steps: int
     device: str
     precision: str
+    processes: int
     training_seconds: float
     images_per_second: float
+    notes: tuple[str, ...]
 
 
-@dataclass
-class _Progress:
-    """What changes while epochs pass."""
-
-    epoch: int = 0
-    best_epoch: int = 0
-    best_rank: tuple[float, float] = (-1.0, 0.0)
-    best_state: dict[str, Any] | None = None
-    training_seconds: float = 0.0
-
-
-def fit(config: TrainConfig, dataset: Dataset, log: EpochLog, interruption: Interruption) -> Fitted:
-    """Train for `config.epochs` and return the best by balanced accuracy on the validation images.
-
-    1. On CPU the result is the same for the same images, configuration, machine and versions.
-    2. When a signal comes, checkpoints/last.pt is written and Interrupted raised.
-    """
-    torch.manual_seed(config.seed)
-    device = choose_device(config.device)
-    torch.backends.cudnn.benchmark = True  # every batch has one of two sizes: trying algorithms once pays
-    network = build_network(config.arch, class_count=len(dataset.classes), image_size=config.image_size).to(device)
-    mean, std = measure_channels(torch.from_numpy(dataset.pixels[list(dataset.split.train)]))
-    data = build_image_set(dataset.pixels, dataset.targets, mean, std, device)
-    train = torch.tensor(dataset.split.train)
-    epochs = config.count_epochs(len(train))
-    trainer = build_trainer(
-        network,
-        targets=data.targets[train.to(device)],
-        class_count=len(dataset.classes),
-        learning_rate=config.learning_rate,
-        steps=epochs * count_steps(len(train), config.batch_size),
-        seed=config.seed,
-    )
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    say(f"{config.arch} with {parameters:,} parameters on {describe_device(device)}, {_name(trainer.precision)}")
-
-    progress = _Progress()
-    try:
-        _run_epochs(config, dataset, data, trainer, progress, log, interruption)
-        network.load_state_dict(progress.best_state or network.state_dict())
-        validation = evaluate(network, data, torch.tensor(dataset.split.validation))
-        test = evaluate(network, data, torch.tensor(dataset.split.test))
-    except Interrupted as error:
-        path = config.checkpoints / "last.pt"
-        save_checkpoint(path, _pack(config, dataset, data, trainer, progress))
-        epoch = min(progress.epoch + 1, epochs)
-        error.message = f"{error.message[:-1]} in epoch {epoch} of {epochs}; saved {path}"
-        raise
-    return Fitted(
-        checkpoint=_pack(config, dataset, data, None, progress),
-        validation=validation,
-        test=test,
-        best_epoch=progress.best_epoch,
-        device=describe_device(device),
-        precision=_name(trainer.precision),
-        training_seconds=progress.training_seconds,
-        images_per_second=epochs * len(train) / progress.training_seconds,
-    )
-
-
-def _run_epochs(
+def fit(
     config: TrainConfig,
     dataset: Dataset,
-    data: ImageSet,
-    trainer: Trainer,
-    progress: _Progress,
     log: EpochLog,
     interruption: Interruption,
+    *,
+    processes: Processes | None = None,
+    unfinished: Checkpoint | None = None,
+) -> Fitted:
+    """Train a network on each split and return them with their answers.
+
+    1. On a CPU the result is the same, bit for bit, for the same images, settings, machine and versions, however often
+       the training was stopped and taken up again as `unfinished`.
+    2. When a signal comes, last.pt is written after the step, and Interrupted raised.
+    """
+    processes = processes or Processes()
+    device = choose_device(config.device)
+    torch.backends.cudnn.benchmark = True  # every batch has one of few sizes: trying algorithms once pays
+    start = choose_start(config, dataset)
+    around = Surroundings(
+        config=config,
+        dataset=dataset,
+        data=build_image_set(dataset.pixels, dataset.targets, start.mean, start.std, device),
+        images=describe_images(dataset),
+        log=log,
+        keeper=CheckpointKeeper(config.checkpoints / "last.pt"),
+        processes=processes,
+        interruption=interruption,
+    )
+    state, trainer_state = _begin(around, unfinished)
+    with interruption.shielded():
+        for split in dataset.splits[state.fold :]:
+            _train_fold(around, start, split, state, trainer_state)
+            trainer_state = None
+        if processes.is_first:
+            keep_finished(around, state)
+        return _conclude(around, state)
+
+
+def _begin(around: Surroundings, unfinished: Checkpoint | None) -> tuple[TrainingState, dict[str, Any] | None]:
+    """Return the state of a training before its first step, or where it was stopped, with its network and optimizer."""
+    device = around.data.device
+    if unfinished is None:
+        parts = around.config.accumulate * around.processes.count
+        return TrainingState.begin(part_size=math.ceil(around.config.batch_size / parts), device=device), None
+    refuse_other_images(around.keeper.path, unfinished, around.dataset)
+    state = TrainingState.restore(unfinished.training["state"], device)
+    if around.processes.is_first:
+        around.log.restore(state.lines)
+    return state, unfinished.training.get("trainer")
+
+
+def _train_fold(
+    around: Surroundings, start: Start, split: Split, state: TrainingState, saved: dict[str, Any] | None
 ) -> None:
-    train, validation = torch.tensor(dataset.split.train), torch.tensor(dataset.split.validation)
-    is_checkpoint_due, is_line_due = every(CHECKPOINT_SECONDS), every(PROGRESS_SECONDS)
-    started = time.perf_counter()
-    epochs = config.count_epochs(len(train))
-    for epoch in range(1, epochs + 1):
-        epoch_started = time.perf_counter()
-        prefix = f"epoch {epoch}/{epochs}"
-
-        def tell(step: int, steps: int, prefix: str = prefix) -> None:
-            if step < steps and is_line_due():
-                say(f"{prefix}  step {step}/{steps}")
-
-        train_loss = train_one_epoch(
-            trainer,
-            data,
-            train,
-            batch_size=config.batch_size,
-            first_step=(epoch - 1) * count_steps(len(train), config.batch_size),
-            shielded=interruption.shielded,
-            progress=tell,
+    config = around.config
+    loader = Loader(
+        config=config,
+        data=around.data,
+        indices=torch.tensor(split.train),
+        class_count=len(around.dataset.classes),
+        processes=around.processes,
+    )
+    refuse_unfit_batches(loader)
+    trainer = Trainer(
+        start.build(state.fold),
+        config,
+        steps=loader.epochs * loader.steps_per_epoch,
+        class_weights=loader.weigh_classes(),
+        device=around.data.device,
+        processes=around.processes,
+    )
+    if saved is not None:
+        trainer.load_state_dict(saved, steps_done=(state.epoch - 1) * loader.steps_per_epoch + state.step)
+    _introduce(around, loader, trainer, state, is_resumed=saved is not None)
+    runner = EpochRunner(around, loader, trainer, state)
+    try:
+        runner.run()
+        weights = drop_auxiliary(state.best.weights or {})
+        classifier = Classifier(pack(around, (weights,), {}), device=str(around.data.device))
+        finished = FinishedFold(
+            epoch=state.best.epoch,
+            epochs=state.epoch - 1,
+            steps=(state.epoch - 1) * loader.steps_per_epoch,
+            precision=str(trainer.precision).removeprefix("torch."),
+            weights=weights,
+            validation=_ask(around, classifier, split.validation),
+            test=_ask(around, classifier, split.test),
         )
-        training_seconds = time.perf_counter() - epoch_started
-        examined = evaluate(trainer.network, data, validation)
-        _refuse_nonsense(train_loss, examined.loss, epoch)
-        metrics = compute_metrics(examined.probabilities, examined.targets, dataset.classes)
-        with interruption.shielded():
-            progress.epoch = epoch
-            progress.training_seconds += training_seconds
-            rank = (metrics.balanced_accuracy, -examined.loss)
-            if rank > progress.best_rank:
-                progress.best_rank, progress.best_epoch = rank, epoch
-                progress.best_state = copy.deepcopy(trainer.network.state_dict())
-            log.append(
-                {
-                    "epoch": epoch,
-                    "train_loss": round(train_loss, 6),
-                    "validation_loss": round(examined.loss, 6),
-                    "validation_accuracy": round(metrics.accuracy, 6),
-                    "validation_balanced_accuracy": round(metrics.balanced_accuracy, 6),
-                    "learning_rate": trainer.optimizer.param_groups[0]["lr"],
-                    "seconds": round(time.perf_counter() - epoch_started, 3),
-                }
-            )
-        eta = (time.perf_counter() - started) / epoch * (epochs - epoch)
+    except Interrupted as error:
+        runner.save_and_tell(error)
+        raise
+    state.end_fold(finished)
+
+
+def _introduce(
+    around: Surroundings, loader: Loader, trainer: Trainer, state: TrainingState, *, is_resumed: bool
+) -> None:
+    config, processes = around.config, around.processes.count
+    if state.fold == 0 or is_resumed:
+        parameters = sum(parameter.numel() for parameter in trainer.network.parameters())
+        shared = f", {processes} processes" if processes > 1 else ""
         say(
-            f"{prefix}  loss {train_loss:.3f}  val loss {examined.loss:.3f}"
-            f"  acc {metrics.accuracy:.2f} (balanced {metrics.balanced_accuracy:.2f})"
-            f"  {len(train) / training_seconds:,.0f} img/s  ETA {format_duration(eta)}"
+            f"{config.arch} with {parameters:,} parameters on {describe_device(around.data.device)}{shared},"
+            f" {str(trainer.precision).removeprefix('torch.')}; preset {config.preset},"
+            f" {loader.epochs * loader.steps_per_epoch:,} steps of {config.batch_size} images"
+            + (f", {config.folds} folds" if config.folds else "")
         )
-        if epoch < epochs and is_checkpoint_due():
-            save_checkpoint(config.checkpoints / "last.pt", _pack(config, dataset, data, trainer, progress))
+    if is_resumed:
+        say(f"going on after step {state.step} of {loader.steps_per_epoch} in {name_epoch(config, loader, state)}")
 
 
-def _refuse_nonsense(train_loss: float, validation_loss: float, epoch: int) -> None:
-    if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
-        raise ModelError(
-            f"The training diverged in epoch {epoch}: the loss is no longer a number.",
-            hint="Use a smaller --learning-rate.",
-        )
+def _ask(around: Surroundings, classifier: Classifier, positions: tuple[int, ...]) -> Tensor:
+    """Return the logarithms of the probabilities (N, classes) that model.pt would give these images."""
+    mine = positions[around.processes.share(len(positions))]
+    answers = [np.zeros((0, len(around.dataset.classes)))]
+    for first in range(0, len(mine), ASKED_AT_ONCE):
+        pixels = around.dataset.pixels[list(mine[first : first + ASKED_AT_ONCE])]
+        answers.append(np.asarray(classifier.classify(pixels)))
+        around.stop_if_alone_and_told()
+    shares = around.processes.join(np.concatenate(answers))
+    return torch.from_numpy(np.log(np.maximum(shares, np.finfo(np.float64).tiny)))
 
 
-def _pack(
-    config: TrainConfig, dataset: Dataset, data: ImageSet, trainer: Trainer | None, progress: _Progress
-) -> Checkpoint:
-    """Return the best network, or with a trainer the present one and all that going on needs."""
-    training: dict[str, Any] = {
-        "seed": config.seed,
-        "epochs": config.count_epochs(len(dataset.split.train)),
-        "best_epoch": progress.best_epoch,
-    }
-    state = progress.best_state or {}
-    if trainer is not None:
-        state = trainer.network.state_dict()
-        training |= {
-            "epoch": progress.epoch,
-            "optimizer": trainer.optimizer.state_dict(),
-            "scaler": trainer.scaler.state_dict(),
-            "generator": trainer.generator.get_state(),
-            "best_state": progress.best_state,
-        }
-    return Checkpoint(
-        arch=config.arch,
-        classes=dataset.classes,
-        image_size=config.image_size,
-        mean=tuple(data.mean.tolist()),
-        std=tuple(data.std.tolist()),
-        state=state,
-        training=training,
+def _conclude(around: Surroundings, state: TrainingState) -> Fitted:
+    folds, splits = state.finished, around.dataset.splits
+    validation = _join(around, [(split.validation, fold.validation) for split, fold in zip(splits, folds, strict=True)])
+    test = _join(around, [(split.test, fold.test) for split, fold in zip(splits, folds, strict=True)])
+    return Fitted(
+        checkpoint=pack(
+            around,
+            tuple(fold.weights for fold in folds),
+            {"best_epoch": [fold.epoch for fold in folds], "epochs": [fold.epochs for fold in folds]},
+            temperature=fit_temperature(validation.logits, validation.targets),
+        ),
+        validation=validation,
+        test=test,
+        best_epoch=statistics.median_low([fold.epoch for fold in folds]),
+        epochs=statistics.median_low([fold.epochs for fold in folds]),
+        steps=sum(fold.steps for fold in folds),
+        device=describe_device(around.data.device),
+        precision=folds[0].precision,
+        processes=around.processes.count,
+        training_seconds=state.seconds,
+        images_per_second=state.images / max(state.seconds, 1e-9),
+        notes=tuple(state.notes),
     )
 
 
-def _name(precision: torch.dtype) -> str:
-    return str(precision).removeprefix("torch.")
+def _join(around: Surroundings, answers: list[tuple[tuple[int, ...], Tensor]]) -> Evaluation:
+    positions = np.concatenate([np.array(place, dtype=np.int64) for place, _ in answers])
+    logits = np.concatenate([logits.numpy() for _, logits in answers])
+    targets = np.array(around.dataset.targets, dtype=np.int64)[positions]
+    loss = -float(np.mean(logits[np.arange(len(targets)), targets]))
+    return Evaluation(logits=logits, targets=targets, positions=positions, loss=loss)

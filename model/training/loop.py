@@ -1,13 +1,9 @@
-"""The training loop: one epoch of learning, one pass of evaluation. Pixels stay uint8 until they reach the device."""
+"""The training loop: one epoch of learning, the gradient of one batch, one pass of evaluation."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,177 +11,146 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.data.images import Pixels
-from model.errors import UsageError
-from model.transforms import augment_batch, normalize_batch
+from model.console import count, warn
+from model.errors import ModelError
+from model.training.batches import Batch, ImageSet, Loader, load_for_evaluation
+from model.training.distributed import Processes
+from model.training.memory import free_cached_memory, is_out_of_memory
+from model.training.state import TrainingState
+from model.training.trainer import Trainer
 
 EVALUATION_BATCH = 128
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageSet:
-    """All images on the device: `images` uint8 (N, H, W, 3), `targets` (N,), `mean` and `std` (3,), 0-255."""
-
-    images: Tensor
-    targets: Tensor
-    mean: Tensor
-    std: Tensor
-
-    def load(self, indices: Tensor) -> Tensor:
-        """Return a normalised batch."""
-        indices = indices.to(self.images.device)
-        return normalize_batch(self.images[indices], self.mean, self.std)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Probabilities (N, classes), targets (N,) and the mean cross-entropy of one part of the data."""
+    """Logits (N, classes), targets (N,) and positions (N,) of one part of the data, and the mean cross-entropy.
 
-    probabilities: NDArray[np.float64]
+    Of several views or networks the probabilities are averaged; `logits` are then the logarithms of these averages.
+    """
+
+    logits: NDArray[np.float64]
     targets: NDArray[np.int64]
+    positions: NDArray[np.int64]
     loss: float
 
-
-@dataclass(frozen=True, kw_only=True)
-class Trainer:
-    """What learns, and by which rules."""
-
-    network: nn.Module
-    criterion: nn.Module
-    optimizer: torch.optim.Optimizer
-    schedule: Callable[[int], float]  # the learning rate of a step, counted from 0 over all epochs
-    scaler: torch.amp.GradScaler
-    precision: torch.dtype
-    generator: torch.Generator
-
-
-def build_trainer(
-    network: nn.Module, *, targets: Tensor, class_count: int, learning_rate: float, steps: int, seed: int
-) -> Trainer:
-    """Put Adam, a warm-up with cosine decay over `steps`, and a loss that favours rare classes around a network."""
-    device = targets.device
-    precision = choose_precision(device)
-    counts = torch.bincount(targets, minlength=class_count).clamp(min=1).float()
-    # Half way between counting images alike and counting classes alike: balanced accuracy matters, and so do
-    # probabilities.
-    weight = (counts.sum() / (class_count * counts)).sqrt()
-    return Trainer(
-        network=network,
-        criterion=nn.CrossEntropyLoss(weight=weight, label_smoothing=0.05),
-        optimizer=torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.02),
-        schedule=partial(compute_learning_rate, highest=learning_rate, steps=steps),
-        scaler=torch.amp.GradScaler(device.type, enabled=precision is torch.float16),
-        precision=precision,
-        generator=torch.Generator().manual_seed(seed),
-    )
-
-
-def compute_learning_rate(step: int, *, highest: float, steps: int) -> float:
-    """Return the learning rate of a step: up to `highest` in the first eighth, then down a cosine to a hundredth."""
-    warm_up = max(1, steps // 8)
-    if step < warm_up:
-        return highest * (step + 1) / warm_up
-    share = (step - warm_up) / max(1, steps - warm_up)
-    return highest * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * share)))
-
-
-def count_steps(image_count: int, batch_size: int) -> int:
-    """Return the steps of an epoch."""
-    return math.ceil(image_count / batch_size)
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """The softmax of the logits, without a temperature."""
+        powers = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
+        shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+        return shares
 
 
 def train_one_epoch(
-    trainer: Trainer,
-    data: ImageSet,
-    indices: Tensor,
-    *,
-    batch_size: int,
-    first_step: int,
-    shielded: Callable[[], AbstractContextManager[None]],
-    progress: Callable[[int, int], None],
+    trainer: Trainer, loader: Loader, state: TrainingState, after_step: Callable[[int, int], None]
 ) -> float:
-    """Show the network every image once and return the mean loss; `first_step` counts the steps of the epochs before.
+    """Show the network the images of an epoch, from `state.step` on, and return their mean loss.
 
-    `shielded` keeps signals away from a step of the weights; `progress` gets the steps done and the steps in all.
+    `after_step` gets the steps done and the steps in all. There the weights are whole and every process holds the same:
+    the place for signals and checkpoints.
     """
     trainer.network.train()
-    order = indices[torch.randperm(len(indices), generator=trainer.generator)]
-    # Parts of nearly equal size: a last batch of one image cannot be normalised.
-    batches = order.tensor_split(count_steps(len(order), batch_size))
-    total = torch.zeros((), device=data.images.device)
-    for step, batch in enumerate(batches):
-        for group in trainer.optimizer.param_groups:
-            group["lr"] = trainer.schedule(first_step + step)
-        images = augment_batch(data.load(batch), trainer.generator)
-        targets = data.targets[batch.to(data.targets.device)]
-        with torch.autocast(images.device.type, trainer.precision, enabled=trainer.precision is not torch.float32):
-            loss = trainer.criterion(trainer.network(images), targets)
+    batches = loader.draw_batches(state.epoch)
+    for place in range(state.step, len(batches)):
+        step = (state.epoch - 1) * len(batches) + place
+        trainer.begin_step(step)
+        batch = loader.make_batch(batches[place], trainer.class_weights, epoch=state.epoch, step=step)
+        loss = compute_gradient(trainer, batch, state)
+        trainer.scaler.step(trainer.optimizer)
+        trainer.scaler.update()
+        if trainer.average is not None:
+            trainer.average.update(step)
+        state.count_step(loss, batch.total)
+        after_step(place + 1, len(batches))
+    return float(state.loss_sum) / sum(map(len, batches))
+
+
+def compute_gradient(trainer: Trainer, batch: Batch, state: TrainingState) -> Tensor:
+    """Leave the gradient of the whole batch in the network and return its mean loss.
+
+    When memory is short, all processes halve what they compute at once and begin the batch again; raises ModelError
+    when it is short for a single image. The batch statistics have then seen a few images twice.
+    """
+    while True:
         trainer.optimizer.zero_grad(set_to_none=True)
-        trainer.scaler.scale(loss).backward()
-        with shielded():
-            trainer.scaler.step(trainer.optimizer)
-            trainer.scaler.update()
-        total += loss.detach() * len(batch)
-        progress(step + 1, len(batches))
-    return float(total) / len(order)
+        try:
+            loss = _add_up_parts(trainer, batch, state.part_size)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            loss = None
+        # Outside of `except`: the error holds the tensors that are to be freed.
+        (is_short,) = trainer.processes.agree(loss is None)
+        if loss is not None and not is_short:
+            return trainer.processes.exchange(trainer.network, loss)
+        _halve_parts(state, len(batch.images), size=batch.images.shape[-1])
+
+
+def _add_up_parts(trainer: Trainer, batch: Batch, part_size: int) -> Tensor:
+    total = torch.zeros((), device=batch.images.device)
+    for first in range(0, len(batch.images), part_size):
+        images, targets = batch.images[first : first + part_size], batch.targets[first : first + part_size]
+        trainer.rows.choose(batch.first + first, len(images), batch.total, seed=batch.seed)
+        with torch.autocast(images.device.type, trainer.precision, enabled=trainer.precision is not torch.float32):
+            answer = trainer.network(images)
+        loss = trainer.compute_loss(answer, targets) / batch.weight
+        torch.autograd.backward(trainer.scaler.scale(loss))
+        total += loss.detach()
+    return total
+
+
+def _halve_parts(state: TrainingState, rows: int, *, size: int) -> None:
+    free_cached_memory()
+    computed = min(state.part_size, rows)
+    if computed <= 1:
+        raise ModelError(
+            f"Memory is too short for a single image of {size} pixels.",
+            hint="Use a smaller --image-size or --arch, or a machine with more memory.",
+        )
+    state.part_size = (computed + 1) // 2
+    note = f"out of memory with {count(computed, 'image')} at once; going on with {state.part_size} and the same batch"
+    state.note(note)
+    warn(f"{note[0].upper()}{note[1:]}.")
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, data: ImageSet, indices: Tensor) -> Evaluation:
-    """Return what the network says about images, in full precision."""
+def evaluate(
+    network: nn.Module,
+    data: ImageSet,
+    indices: Tensor,
+    *,
+    size: int,
+    processes: Processes,
+    between: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Return what the network says about whole images, in full precision; every process answers for its share.
+
+    `between` is called between batches, and may raise.
+    """
     network.eval()
-    logits = torch.cat([network(data.load(batch)) for batch in torch.split(indices, EVALUATION_BATCH)]).double()
-    targets = data.targets[indices.to(data.targets.device)]
+    mine = indices[processes.share(len(indices))]
+    logits = torch.from_numpy(processes.join(_answer(network, data, mine, size, between).double().cpu().numpy()))
+    targets = data.targets[indices]
     return Evaluation(
-        probabilities=logits.softmax(dim=1).cpu().numpy(),
-        targets=targets.cpu().numpy(),
+        logits=logits.numpy(),
+        targets=targets.numpy(),
+        positions=indices.numpy(),
         loss=float(functional.cross_entropy(logits, targets)),
     )
 
 
-def build_image_set(
-    pixels: Pixels, targets: list[int], mean: list[float], std: list[float], device: torch.device
-) -> ImageSet:
-    """Move images, targets and channel statistics to the device."""
-    return ImageSet(
-        images=torch.from_numpy(pixels).to(device),
-        targets=torch.tensor(targets, device=device),
-        mean=torch.tensor(mean, device=device),
-        std=torch.tensor(std, device=device),
-    )
-
-
-def choose_device(name: str) -> torch.device:
-    """Return the device for `auto`, `cpu` or `cuda`; raises UsageError when there is no GPU that PyTorch can use."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("PyTorch finds no GPU on this machine.", hint="Use --device cpu, or mend the NVIDIA driver.")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
-def describe_device(device: torch.device) -> str:
-    """Return `NVIDIA A10G` or `cpu (2 threads)`."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu ({torch.get_num_threads()} threads)"
-
-
-def choose_precision(device: torch.device) -> torch.dtype:
-    """Return bfloat16 where it has its own circuits, float16 on older GPUs, else float32.
-
-    Elsewhere bfloat16 is emulated: 4.5 times slower on a CPU without AMX (measured, ResNet-18, Cascade Lake, 2026-11).
-    """
-    if device.type == "cuda":
-        major, _minor = torch.cuda.get_device_capability(device)
-        return torch.bfloat16 if major >= 8 else torch.float16
-    return torch.bfloat16 if "amx_bf16" in _read_cpu_flags() else torch.float32
-
-
-def _read_cpu_flags() -> frozenset[str]:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return frozenset()
-    line = next((line for line in text.splitlines() if line.startswith("flags")), "")
-    return frozenset(line.partition(":")[2].split())
+def _answer(network: nn.Module, data: ImageSet, indices: Tensor, size: int, between: Callable[[], None]) -> Tensor:
+    part_size = EVALUATION_BATCH
+    while True:
+        answers = []
+        try:
+            for part in torch.split(indices, part_size):
+                answers.append(network(load_for_evaluation(data, part, size)))
+                between()
+            return torch.cat(answers)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or part_size == 1:
+                raise
+        part_size //= 2
+        free_cached_memory()

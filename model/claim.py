@@ -1,0 +1,53 @@
+"""One training at a time writes to a folder; a second one is refused before it changes anything."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from model.atomic import save_error
+from model.errors import UsageError
+
+# What `replacing` leaves behind when the process is killed while it writes.
+_LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[None]:
+    """Hold a folder, which is made where it is missing, until the block or the process ends; raises UsageError.
+
+    The lock is the system's, on the folder itself: it needs no file, and ends with the process however that ends.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise save_error(folder, error) from error
+    try:
+        _lock(folder, handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the half-written files of a training that was killed; only for who has claimed the folder."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if _LEFTOVER.fullmatch(path.name):
+                path.unlink()
+
+
+def _lock(folder: Path, handle: int) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UsageError(
+            f"Another training is writing to {folder}.", hint="Wait for its end, or choose another --output folder."
+        ) from error
+    except OSError:
+        return  # a file system without locks

@@ -1,0 +1,64 @@
+"""Which device computes, how it is called, and in which precision: answers that follow from the machine alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from model.errors import UsageError
+
+# A CPU with one of these computes bfloat16 in circuits of its own: resnet18 at 128 px learnt 97 instead of 52 images a
+# second (avx512_bf16, 2 cores, 2026-11). Elsewhere it is emulated: 4.5 times slower (Cascade Lake, 2026-11).
+BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device for `auto`, `cpu` or `cuda`; raises UsageError when there is no GPU that PyTorch can use.
+
+    Under torchrun each process takes the GPU of its number on this machine.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("PyTorch finds no GPU on this machine.", hint="Use --device cpu, or mend the NVIDIA driver.")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cpu":
+        return torch.device("cpu")
+    processes, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+    if processes > gpus:
+        raise UsageError(
+            f"torchrun started {processes} processes, and PyTorch finds only {gpus} GPU on this machine.",
+            hint=f"Use --nproc-per-node={gpus}, or --device cpu.",
+        )
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def describe_device(device: torch.device) -> str:
+    """Return `NVIDIA A10G` or `cpu (2 threads)`."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({torch.get_num_threads()} threads)"
+
+
+def choose_precision(device: torch.device, network: nn.Module) -> torch.dtype:
+    """Return bfloat16 where it has its own circuits, float16 on older GPUs, else float32.
+
+    On a CPU, grouped convolutions (MobileNet, EfficientNet, ConvNeXt, ResNeXt) stay float32: in bfloat16 they lose a
+    third to a half of their speed (mobilenet_v3, efficientnet_b0, avx512_bf16, 2026-11).
+    """
+    if device.type == "cuda":
+        major, _minor = torch.cuda.get_device_capability(device)
+        return torch.bfloat16 if major >= 8 else torch.float16
+    is_grouped = any(isinstance(module, nn.Conv2d) and module.groups > 1 for module in network.modules())
+    return torch.bfloat16 if BFLOAT16_FLAGS & _read_cpu_flags() and not is_grouped else torch.float32
+
+
+def _read_cpu_flags() -> frozenset[str]:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return frozenset()
+    line = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    return frozenset(line.partition(":")[2].split())

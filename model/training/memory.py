@@ -1,0 +1,20 @@
+"""What to do when memory is short: a batch is computed in smaller parts, which give the same gradient in sum."""
+
+from __future__ import annotations
+
+import torch
+
+# Of the CPU's allocator and of libraries below PyTorch, which raise a plain RuntimeError.
+_SIGNS = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "not enough memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that memory was short, on the GPU or on the CPU."""
+    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+def free_cached_memory() -> None:
+    """Give the GPU back what PyTorch keeps for tensors to come: the next ones have other sizes."""
+    torch.cuda.empty_cache()  # does nothing where no GPU is used

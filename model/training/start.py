@@ -1,0 +1,91 @@
+"""The network that a training begins with: untrained, torchvision's, or that of an earlier model.pt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from model.checkpoint import load_checkpoint
+from model.config import TrainConfig
+from model.console import list_names
+from model.data.dataset import Dataset
+from model.errors import CheckpointError
+from model.networks.catalogue import build_network, load_weights, resolve_arch
+from model.networks.weights import Pretrained, find_pretrained, load_pretrained
+from model.training.randomness import derive_seed
+from model.transforms import measure_channels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Builds the network of each fold; `mean` and `std` per channel, 0-255, are what its images are normalised by."""
+
+    config: TrainConfig
+    class_count: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    pretrained: Pretrained | None = None
+    weights: dict[str, Any] | None = None  # of an earlier model
+    seen: str = ""  # the digest of the images and parts that it learnt from
+
+    def build(self, fold: int) -> nn.Module:
+        """Return a network that follows from the seed and the fold; raises NetworkError."""
+        config = self.config
+        torch.manual_seed(derive_seed(config.seed, fold))
+        network = build_network(
+            config.arch,
+            class_count=self.class_count,
+            image_size=config.image_size,
+            dropout=config.dropout,
+            auxiliary=not config.freeze,  # it helps the body learn
+        )
+        if self.pretrained is not None:
+            load_pretrained(network, self.pretrained, image_size=config.image_size)
+        if self.weights is not None:
+            load_weights(network, self.weights)
+        return network
+
+
+def choose_start(config: TrainConfig, dataset: Dataset) -> Start:
+    """Return what the settings ask for; raises CheckpointError when an earlier model does not fit."""
+    class_count = len(dataset.classes)
+    if config.start_from is not None:
+        earlier = load_checkpoint(config.start_from)
+        _refuse_misfit(config, dataset, earlier.arch, earlier.classes, len(earlier.states))
+        return Start(
+            config=config,
+            class_count=class_count,
+            mean=earlier.mean,
+            std=earlier.std,
+            weights=earlier.states[0],
+            seen=earlier.training.get("images", {}).get("digest", ""),
+        )
+    if config.pretrained:
+        pretrained = find_pretrained(config.arch, where=config.weights)
+        mean, std = pretrained.mean, pretrained.std
+        return Start(config=config, class_count=class_count, mean=mean, std=std, pretrained=pretrained)
+    # Folds share their statistics, as the one model of all of them has room for one pair: labels play no part in it.
+    learnt = sorted({position for split in dataset.splits for position in split.train})
+    measured = measure_channels(torch.from_numpy(dataset.pixels[learnt]))
+    return Start(config=config, class_count=class_count, mean=tuple(measured[0]), std=tuple(measured[1]))
+
+
+def _refuse_misfit(config: TrainConfig, dataset: Dataset, arch: str, classes: tuple[str, ...], networks: int) -> None:
+    path = config.start_from
+    if resolve_arch(config.arch) != arch:
+        raise CheckpointError(
+            f"{path} is a {arch}, and this training is of a {config.arch}.", hint=f"Add --arch {arch}, or leave it out."
+        )
+    if classes != dataset.classes:
+        raise CheckpointError(
+            f"{path} tells apart {list_names(classes)}; these images are {list_names(dataset.classes)}.",
+            hint="Start from a model of the same classes, or leave --start-from out.",
+        )
+    if networks > 1:
+        raise CheckpointError(
+            f"{path} holds {networks} networks, one for each fold; a training starts from one.",
+            hint="Start from a model that was trained with --folds 0.",
+        )
