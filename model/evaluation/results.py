@@ -1,9 +1,7 @@
-"""Tables that programs read: metrics.jsonl, which grows by a line an epoch, and predictions.csv at the end."""
+"""metrics.jsonl: what a program reads while a training runs, a line for each epoch."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,25 +9,6 @@ from typing import Any
 
 from model.atomic import append_to_file, write_text
 from model.evaluation.events import EventLog
-
-
-def write_predictions(
-    path: Path,
-    names: Sequence[str],
-    probabilities: Sequence[Sequence[float]],
-    classes: Sequence[str],
-    extra: dict[str, Sequence[str]] | None = None,
-) -> None:
-    """Write filename, label, probability, one p_<class> column each, then the extra columns; raises SaveError."""
-    extra = extra or {}
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["filename", "label", "probability", *(f"p_{name}" for name in classes), *extra])
-    for row, (name, shares) in enumerate(zip(names, probabilities, strict=True)):
-        best = max(range(len(classes)), key=shares.__getitem__)
-        digits = [f"{share:.6f}" for share in shares]
-        writer.writerow([name, classes[best], digits[best], *digits, *(column[row] for column in extra.values())])
-    write_text(path, text.getvalue())
 
 
 class EpochLog:

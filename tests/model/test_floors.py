@@ -44,7 +44,8 @@ def test_neighbours_vote_as_in_scikit_learn(side: int, monkeypatch: pytest.Monke
     targets = generator.integers(0, 3, 120)
     pixels = generator.integers(0, 200, (120, side, side, 3)) + 12 * targets[:, None, None, None]
     pixels = pixels.astype(np.uint8)
-    monkeypatch.setattr(floors, "_QUERIES", 7)  # several chunks, the last one short, without 256 images
+    monkeypatch.setattr(floors, "_QUERIES", 7)  # several parts, the last one short, without thousands of images
+    monkeypatch.setattr(floors, "_BLOCK", 26)
     monkeypatch.setattr(floors, "_SHRUNK", 50)
 
     floor = measure_neighbours(pixels, targets, [_split(range(80), range(80, 120))])
@@ -66,7 +67,7 @@ def test_thumbnails_are_means_of_squares() -> None:
 
 def test_many_training_images_are_thinned_out(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = np.zeros((40, 32, 32, 3), dtype=np.uint8)
-    monkeypatch.setattr(floors, "MOST_MEMORIES", 10)  # 50,000 pictures are too many for a test
+    monkeypatch.setattr(floors, "MOST_PAIRS", 40)  # thousands of pictures are too many for a test
 
     floor = measure_neighbours(pixels, np.zeros(40, dtype=np.int64), [_split(range(36), range(36, 40))])
 
