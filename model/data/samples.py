@@ -178,7 +178,7 @@ def _from_folder(folder: Path) -> LabelledImages:
     samples: list[Sample] = []
     bad: list[BadFile] = []
     for class_folder in class_folders:
-        label = normalize("NFC", class_folder.name).strip()
+        label = normalize("NFC", class_folder.name).strip() or class_folder.name
         for path in find_pictures(class_folder):
             name = path.relative_to(root).as_posix()
             reason = explain_suffix(name)
