@@ -8,6 +8,7 @@ import os
 import queue
 import re
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -140,6 +141,9 @@ def _open(url: str, seconds: float) -> Any:
     except queue.Empty:
         raise UnreachableError(f"no answer within {seconds:g} seconds") from None
     if isinstance(answer, Exception):
+        if isinstance(answer, urllib.error.HTTPError):
+            answer.close()
+            raise UnreachableError(f"it answered {answer.code} ({answer.reason.lower()})") from answer
         raise UnreachableError(_explain(answer)) from answer
     return answer
 
