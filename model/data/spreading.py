@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from model.data.samples import Sample
 
-# Reserving follows its first choices to the end. Of 280 made-up sets of up to 40 classes with three groups each, most of
-# them shared, it found a way in all; the slowest took seven attempts (2026-11).
+# Reserving follows its choices to the end. For all of 280 made-up sets (up to 40 classes of three groups each, most of
+# them shared) it found a way, within seven attempts (2026-11).
 ATTEMPTS = 50
 
 # Moving groups one by one settles after two or three rounds; the bound is for what nobody has seen yet.

@@ -196,7 +196,7 @@ def test_folds_test_each_sample_once(name: str, folds: int) -> None:
 
 @pytest.mark.parametrize("folds", [2, 5])
 def test_folds_keep_the_share_of_each_class(folds: int) -> None:
-    samples = _mix(5)
+    samples = _mix(5, images=600)
 
     splits = fold_samples(samples, folds=folds, seed=0, validation_share=0.2)
 
