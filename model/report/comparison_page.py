@@ -8,7 +8,7 @@ from html import escape
 from model.report.charts import STYLES, draw_lines, make_axis, make_epoch_axis, make_share_axis
 from model.report.comparison import Comparison, Figure, find_recalls
 from model.report.diagrams import Bar, draw_bars, number_epoch, trace_epochs
-from model.report.markup import draw_section, draw_table, fill_page, fold, show_label, show_share
+from model.report.markup import draw_section, draw_table, fill_page, fold, show_interval, show_label, show_share
 from model.report.runs import Run
 
 # A dash at which no line is broken: intervals stay whole on a phone.
@@ -106,10 +106,20 @@ def _draw_recalls(runs: Sequence[Run]) -> str:
     by_run = [find_recalls(run) for run in runs]
     recalls = {label: [recalls[label] for recalls in by_run] for label in runs[0].classes}
     ordered = sorted(recalls, key=lambda label: -_measure_spread(recalls[label]))
-    rows = [[show_label(label), *(show_share(share) for share in recalls[label])] for label in ordered]
+    intervals = [
+        {row["label"]: row.get("recall_interval") for row in run.metrics["test"].get("by_class") or ()} for run in runs
+    ]
+    rows = []
+    for label in ordered:
+        cells = [_show_recall(share, known.get(label)) for share, known in zip(recalls[label], intervals, strict=True)]
+        rows.append([show_label(label), *cells])
     head = ["class", *(show_label(run.name) for run in runs)]
     rest = draw_table("Found, continued", head, rows[SHOWN_CLASSES:]) if len(rows) > SHOWN_CLASSES else ""
     return draw_table("Found, by class", head, rows[:SHOWN_CLASSES]) + fold(f"{len(rows) - SHOWN_CLASSES:,} more", rest)
+
+
+def _show_recall(share: float | None, interval: Sequence[float] | None) -> str:
+    return f"{show_share(share)} <small>{show_interval(interval).replace('–', UNBROKEN)}</small>"
 
 
 def _measure_spread(shares: Sequence[float | None]) -> float:

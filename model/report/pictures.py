@@ -140,12 +140,12 @@ def _explain(
 
     Of an ensemble the first network is asked, and of its views the whole picture: the others look much alike.
     """
-    if not pixels:
-        return []
     # PyTorch takes seconds to import; a page that is only read again needs none of it.
     from model.report.gradcam import compute_heat
 
-    heats = compute_heat(classifier.networks[0], classifier.prepare(np.stack(pixels)), answers)
-    if heats is None:
-        return [None] * len(pixels)
-    return [heat if heat.any() else None for heat in heats]
+    heats: list[NDArray[np.float32] | None] = []
+    for square, answer in zip(pixels, answers, strict=True):
+        # One at a time: what the gradient of a large network keeps of twenty pictures takes gigabytes.
+        heat = compute_heat(classifier.networks[0], classifier.prepare(np.stack([square])), [answer])
+        heats.append(heat[0] if heat is not None and heat.any() else None)
+    return heats

@@ -79,7 +79,8 @@ def _answer(metrics: Mapping[str, Any]) -> str:
     )
     interval = test.get("accuracy_interval")
     between = (
-        f" On other images of the same kind expect between {100 * interval[0]:.0f} and {100 * interval[1]:.0f} of 100."
+        f" On other images of the same kind expect between {100 * interval[0]:.0f} and {100 * interval[1]:.0f} of 100 "
+        "(95% interval)."
         if interval
         else ""
     )
