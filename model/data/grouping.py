@@ -18,7 +18,7 @@ LABELLED_NAME = re.compile(r"([A-Z][A-Z_]*)-(\d+)-\d+\.\w+$")
 _KNOWN_FORMS = (
     ("frames of videos", re.compile(r"(.*)\.(mp4|mov|avi|mkv|m4v|mpe?g|webm|wmv|mts)_\d+", re.IGNORECASE), ""),
     ("label, patient and number", LABELLED_NAME, r"[A-Z]+-(\d+)-\d+"),
-    ("patients with several images", re.compile(r"(person\d+)_|(IM-\d+)-\d+"), r"(person\d+|IM-\d+)"),
+    ("patients with several images", re.compile(r"(person\d+)_|(?:NORMAL\d*-)?(IM-\d+)-\d+"), r"(person\d+|IM-\d+)"),
     ("tiles of larger pictures", re.compile(r"(.+)_r\d+c\d+\.\w+$"), r"(.+)_r\d+c\d+"),
 )
 

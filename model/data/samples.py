@@ -199,8 +199,8 @@ def _from_names(folder: Path) -> LabelledImages:
         if match is None:
             _refuse_unlabelled(folder)
         samples.append(Sample(name=path.relative_to(folder).as_posix(), path=path, label=match[1], group=match[2]))
-    if not pictures:
-        _refuse_unlabelled(folder)
+    if len({sample.label for sample in samples}) < 2:
+        _refuse_unlabelled(folder)  # DSC-0001-2.jpg has the form, too
     return LabelledImages(source="file names (label-patient-number)", samples=tuple(samples))
 
 

@@ -119,8 +119,9 @@ def test_labels_and_patients_are_read_from_names(tmp_path: Path, draw_image: Dra
     assert "file names" in found.source
 
 
-def test_names_give_no_labels_when_one_of_them_has_none(tmp_path: Path, draw_image: Draw) -> None:
-    for name in [*X_RAYS, "stray.png"]:
+@pytest.mark.parametrize("names", [[*X_RAYS, "stray.png"], ["DSC-0001-1.jpg", "DSC-0001-2.jpg", "DSC-0002-1.jpg"]])
+def test_names_that_are_no_labels_give_none(tmp_path: Path, draw_image: Draw, names: list[str]) -> None:
+    for name in names:
         draw_image(tmp_path / name, size=(8, 8))
 
     with pytest.raises(DataError, match="have no labels"):

@@ -64,7 +64,9 @@ def test_a_pattern_that_matches_no_name_is_an_error_that_shows_one() -> None:
         pytest.param(X_RAYS, r"[A-Z]+-(\d+)-\d+", id="patients"),
         pytest.param(["IMG_1_r0c1.jpg", "IMG_1_r1c1.jpg", "IMG_2_r0c1.jpg"], r"(.+)_r\d+c\d+", id="tiles"),
         pytest.param(
-            ["person1_virus_6.jpeg", "person1_virus_7.jpeg", "IM-0115-0001.jpeg"], r"(person\d+|IM-\d+)", id="persons"
+            ["person1_virus_6.jpeg", "person1_virus_7.jpeg", "NORMAL2-IM-0115-0001.jpeg"],
+            r"(person\d+|IM-\d+)",
+            id="persons",
         ),
         pytest.param(["red_00.png", "red_01.png", "blue_00.png"], None, id="numbers only"),
         pytest.param(["a.mp4_1.png", "b.png", "c.png", "d.png", "e.png"], None, id="one frame among others"),
