@@ -160,6 +160,8 @@ def _unpack(content: Mapping[str, Any]) -> Checkpoint:
 
 
 def _refuse_newer(path: Path, number: int) -> None:
+    if type(number) is not int or number < 1:
+        raise _NotOursError(f"its format is {number!r}.")
     if number > FORMAT:
         raise CheckpointError(f"{path} was written by a newer version.", hint="Update this installation.")
 
@@ -208,8 +210,12 @@ def _refuse_absurd(checkpoint: Checkpoint, file_bytes: int) -> None:
 
 
 def _refuse_misfit(network: nn.Module, state: Mapping[str, Any]) -> None:
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    expected, found = _describe(network.state_dict()), _describe(state)
     if found != expected:
         name = min(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
-        raise NetworkError(f"its weights do not fit; {name} is {found.get(name)} instead of {expected.get(name)}.")
+        was, should = found.get(name, "missing"), expected.get(name, "unknown")
+        raise NetworkError(f"its weights do not fit; {name} is {was} instead of {should}.")
+
+
+def _describe(state: Mapping[str, Any]) -> dict[str, str]:
+    return {name: f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}" for name, tensor in state.items()}

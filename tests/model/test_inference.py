@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from model.checkpoint import Checkpoint
+from model.networks.catalogue import build_network
+from model.prediction import inference
+from model.prediction.inference import Classifier
+from model.prediction.views import choose_batch_size, list_views
+
+
+@pytest.fixture
+def pixels() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(0, 256, (5, 37, 37, 3), dtype=np.uint8)
+
+
+def _checkpoint(*, networks: int = 1, **changes: Any) -> Checkpoint:
+    torch.manual_seed(0)
+    states = []
+    for _ in range(networks):
+        network = build_network("cnn", class_count=3, image_size=32)
+        with torch.no_grad():  # the answers of a network that knows nothing are too much alike
+            network.get_parameter("classifier.weight").mul_(20.0)
+        states.append(network.state_dict())
+    values: dict[str, Any] = {
+        "arch": "cnn",
+        "classes": ("a", "b", "c"),
+        "image_size": 32,
+        "decode_size": 37,
+        "mean": (120.0, 125.0, 130.0),
+        "std": (60.0, 65.0, 70.0),
+        "states": tuple(states),
+    }
+    return Checkpoint(**(values | changes))
+
+
+def _classify(checkpoint: Checkpoint, pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, Any]:
+    return Classifier(checkpoint, device="cpu").classify(pixels)
+
+
+def test_classifier_asks_about_the_whole_image_normalised(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
+    checkpoint = _checkpoint(decode_size=32)
+    whole = pixels[:, :32, :32]
+
+    shares = _classify(checkpoint, whole)
+
+    images = (torch.from_numpy(whole).float() - torch.tensor(checkpoint.mean)) / torch.tensor(checkpoint.std)
+    with torch.inference_mode():
+        expected = checkpoint.build()(images.permute(0, 3, 1, 2)).double().softmax(dim=1).numpy()
+    assert shares.dtype == np.float64
+    np.testing.assert_allclose(shares, expected, atol=1e-5)
+    assert np.ptp(shares) > 0.1
+
+
+@pytest.mark.parametrize("tta", ["flip", "crops"])
+def test_classifier_averages_views_that_mirror_each_other(
+    pixels: np.ndarray[Any, np.dtype[np.uint8]], tta: str
+) -> None:
+    mirrored = pixels[:, :, ::-1]
+
+    plain = _checkpoint()
+    averaged = _checkpoint(tta=tta)
+
+    np.testing.assert_allclose(_classify(averaged, pixels), _classify(averaged, mirrored), atol=1e-5)
+    assert np.abs(_classify(plain, pixels) - _classify(plain, mirrored)).max() > 0.01
+    if tta == "flip":
+        mean = (_classify(plain, pixels) + _classify(plain, mirrored)) / 2
+        np.testing.assert_allclose(_classify(averaged, pixels), mean, atol=1e-5)
+
+
+def test_list_views_crops_the_middle(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
+    images = torch.from_numpy(pixels.copy())
+    framed = images.clone()
+    framed[:, 3:-3, 3:-3] = 255  # of 37 pixels the middle 31 are the 85 % that are cut out
+
+    views = list_views(framed, size=32, tta="crops")
+
+    assert [tuple(view.shape) for view in views] == [(5, 32, 32, 3)] * 4
+    assert bool((views[1] == 255).all())
+    assert not bool((views[0] == 255).all())
+
+
+def test_temperature_cools_without_changing_the_order(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
+    sharp, mild = _classify(_checkpoint(), pixels), _classify(_checkpoint(temperature=3.0), pixels)
+
+    np.testing.assert_array_equal(sharp.argsort(axis=1), mild.argsort(axis=1))
+    assert (mild.max(axis=1) < sharp.max(axis=1)).all()
+    np.testing.assert_allclose(mild.sum(axis=1), 1.0)
+
+
+def test_several_networks_average_their_probabilities(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
+    both = _checkpoint(networks=2, temperature=1.5)
+    alone = [_classify(_checkpoint(states=(state,), temperature=1.5), pixels) for state in both.states]
+
+    np.testing.assert_allclose(_classify(both, pixels), (alone[0] + alone[1]) / 2, atol=1e-6)
+    assert np.abs(alone[0] - alone[1]).max() > 0.01
+
+
+def test_answers_do_not_depend_on_the_batch(
+    pixels: np.ndarray[Any, np.dtype[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = Classifier(_checkpoint(tta="crops"), device="cpu")
+    together = classifier.classify(pixels)
+
+    one_by_one = np.concatenate([classifier.classify(pixels[k : k + 1]) for k in range(len(pixels))])
+    monkeypatch.setattr(inference, "choose_batch_size", lambda _size: 2)
+    in_parts = classifier.classify(pixels)
+
+    np.testing.assert_allclose(one_by_one, together, atol=1e-5)
+    np.testing.assert_allclose(in_parts, together, atol=1e-5)
+
+
+def test_classify_nothing_is_nothing() -> None:
+    empty = np.zeros((0, 37, 37, 3), dtype=np.uint8)
+
+    assert _classify(_checkpoint(tta="crops"), empty).shape == (0, 3)
+
+
+@pytest.mark.parametrize(("size", "images"), [(32, 256), (128, 128), (224, 41), (1024, 2), (4096, 1)])
+def test_choose_batch_size_bounds_the_pixels(size: int, images: int) -> None:
+    assert choose_batch_size(size) == images
