@@ -10,7 +10,7 @@ from typing import Any
 from model.console import count
 from model.data.copies import NEARLY
 from model.data.dataset import MAX_ALIKE
-from model.data.figures import is_grey
+from model.data.figures import are_grey
 from model.data.inspection import Inspection
 from model.data.samples import LabelledImages, check_labelled_images
 from model.data.split import split_samples
@@ -191,11 +191,12 @@ def _judge_classes(figures: Mapping[str, Any]) -> Iterator[Advice]:
 def _judge_shortcuts(inspection: Inspection) -> Iterator[Advice]:
     """Find what tells the class without a look at the picture: a network learns that first."""
     probes = inspection.probes
-    grey = is_grey(inspection)
     traits: dict[str, Sequence[Hashable]] = {
         "size": [(probe.width, probe.height) for probe in probes],
         "file format": [probe.format for probe in probes],
-        "colour mode": [(probe.mode, probe.bits, bool(grey[k])) for k, probe in enumerate(probes)],
+        "colour mode": [
+            (probe.mode, probe.bits, is_grey) for probe, is_grey in zip(probes, are_grey(inspection), strict=True)
+        ],
     }
     labels = [sample.label for sample in inspection.samples]
     majority = max(Counter(labels).values(), default=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from model.data.duplicates import find_near_duplicates, join_pairs
@@ -11,7 +10,6 @@ from model.data.images import Pixels
 from model.data.inspection import Inspection
 from model.data.probe import digest_pixels
 from model.progress import Progress
-from model.threads import count_cores
 
 SAME_FILE, SAME_PIXELS, NEARLY = "same file", "same pixels", "nearly the same"
 
@@ -48,7 +46,7 @@ class Copies:
 
 def find_copies(inspection: Inspection) -> Copies:
     """Find what is there more than once."""
-    of_files = _link_equal((probe.digest, k) for k, probe in enumerate(inspection.probes))
+    of_files = _link_equal((probe.digest or k, k) for k, probe in enumerate(inspection.probes))
     copies = {second for _, second in of_files}
     originals = [k for k in range(len(inspection.samples)) if k not in copies]
     fingerprints = inspection.fingerprints[originals] if copies else inspection.fingerprints
@@ -89,12 +87,9 @@ def _link_same_pixels(
     alike = _link_equal(((sizes[k], inspection.fingerprints[k].tobytes()), k) for k in originals)
     alike += [(i, j) for i, j, distance in near if distance <= _MAX_DISTANCE_OF_SAME_PIXELS and sizes[i] == sizes[j]]
     places = sorted({k for link in alike for k in link})
-    pool = ThreadPoolExecutor(max_workers=count_cores())
-    try:
-        digests = pool.map(digest_pixels, (inspection.samples[k].path for k in places))
-        return _link_equal(zip(digests, places, strict=True))
-    finally:
-        pool.shutdown(cancel_futures=True)  # on Ctrl-C, what was not begun is not begun
+    with Progress(len(places), "candidate") as progress:
+        digests = digest_pixels([inspection.samples[k].path for k in places], progress=progress.advance)
+    return _link_equal(zip(digests, places, strict=True))
 
 
 def _name_groups(inspection: Inspection) -> list[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from model.data.copies import Copies, Crossing
 from model.data.grouping import suggest_groups
 from model.data.inspection import Inspection
+from model.data.probe import Probe
 
 # Between the lightest and the darkest place of a thumbnail (of 255): with no more a picture shows nothing.
 _MAX_BLANK = 4
@@ -36,7 +37,8 @@ def describe_inspection(inspection: Inspection, copies: Copies) -> dict[str, Any
     - `groups`: `count`, `images_without`, `images_in_a_group` (`min`, `median`, `max`), `several_labels` (`group`,
       `labels`), `suggested_pattern` ("" where there are groups or the names tell of none), `suggested_form`
     """
-    samples, probes = inspection.samples, inspection.probes
+    samples = inspection.samples
+    probes = [probe for probe in inspection.probes if probe.format]
     modes = Counter((probe.mode, probe.bits) for probe in probes)
     return {
         "folder": str(inspection.folder),
@@ -44,7 +46,7 @@ def describe_inspection(inspection: Inspection, copies: Copies) -> dict[str, Any
         "images": len(samples),
         "bytes": sum(probe.size_bytes for probe in probes),
         "classes": _describe_classes(inspection),
-        "sizes": _describe_sizes(inspection),
+        "sizes": _describe_sizes(probes),
         "aspect_ratios": _describe_range([probe.width / probe.height for probe in probes]),
         "modes": [{"mode": mode, "bits": bits, "count": n} for (mode, bits), n in modes.most_common()],
         "formats": [
@@ -53,11 +55,11 @@ def describe_inspection(inspection: Inspection, copies: Copies) -> dict[str, Any
         "turned_by_exif": sum(probe.is_turned for probe in probes),
         "several_frames": sum(probe.frames > 1 for probe in probes),
         "wrong_suffix": sum(probe.is_suffix_wrong for probe in probes),
-        "grey_saved_in_colour": int((is_grey(inspection) & np.array([p.mode == "RGB" for p in probes], bool)).sum()),
-        "blank": [
-            samples[k].name
-            for k in np.flatnonzero(np.ptp(inspection.fingerprints, axis=(1, 2)).max(axis=-1) <= _MAX_BLANK)
-        ],
+        "grey_saved_in_colour": sum(
+            probe.mode == "RGB" and is_grey
+            for probe, is_grey in zip(inspection.probes, are_grey(inspection), strict=True)
+        ),
+        "blank": [sample.name for sample, is_blank in zip(samples, _are_blank(inspection), strict=True) if is_blank],
         "broken": [{"name": file.name, "reason": file.reason} for file in inspection.bad],
         "rows_without_image": sum(file.reason == "does not exist" for file in inspection.bad),
         "unlabelled": list(inspection.unlabelled),
@@ -67,9 +69,15 @@ def describe_inspection(inspection: Inspection, copies: Copies) -> dict[str, Any
     }
 
 
-def is_grey(inspection: Inspection) -> NDArray[np.bool_]:
+def are_grey(inspection: Inspection) -> list[bool]:
     """Say of each image whether it shows no colour."""
-    return np.asarray(np.ptp(inspection.fingerprints, axis=-1).max(axis=(1, 2)) <= _MAX_CHROMA)
+    chroma: NDArray[np.uint8] = np.ptp(inspection.fingerprints, axis=-1)
+    return [bool(most <= _MAX_CHROMA) for most in chroma.max(axis=(1, 2))]
+
+
+def _are_blank(inspection: Inspection) -> list[bool]:
+    contrast: NDArray[np.uint8] = np.ptp(inspection.fingerprints, axis=(1, 2))
+    return [bool(most <= _MAX_BLANK) for most in contrast.max(axis=-1)]
 
 
 def _describe_classes(inspection: Inspection) -> list[dict[str, Any]]:
@@ -85,13 +93,13 @@ def _describe_classes(inspection: Inspection) -> list[dict[str, Any]]:
     ]
 
 
-def _describe_sizes(inspection: Inspection) -> dict[str, Any]:
-    sizes = Counter((probe.width, probe.height) for probe in inspection.probes)
+def _describe_sizes(probes: Sequence[Probe]) -> dict[str, Any]:
+    sizes = Counter((probe.width, probe.height) for probe in probes)
     return {
         "distinct": len(sizes),
-        "width": _describe_range([probe.width for probe in inspection.probes]),
-        "height": _describe_range([probe.height for probe in inspection.probes]),
-        "shorter_side": _describe_range([min(probe.width, probe.height) for probe in inspection.probes]),
+        "width": _describe_range([probe.width for probe in probes]),
+        "height": _describe_range([probe.height for probe in probes]),
+        "shorter_side": _describe_range([min(probe.width, probe.height) for probe in probes]),
         "most_common": [{"width": w, "height": h, "count": n} for (w, h), n in sizes.most_common(10)],
     }
 

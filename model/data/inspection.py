@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from model.data.duplicates import SIDE, fingerprint
 from model.data.folders import find_pictures
 from model.data.formats import explain_suffix
 from model.data.images import Pixels, decode_images
-from model.data.probe import Probe, probe_image
+from model.data.probe import Probe, probe_images
 from model.data.samples import BadFile, LabelledImages, Sample, collect_labelled_images
 from model.errors import DataError
 from model.progress import Progress
-from model.threads import count_cores
 
 # Images in memory at a time: it stays flat however many there are.
 CHUNK = 512
@@ -121,7 +117,7 @@ class _Reading:
 
     def read(self, paths: Sequence[Path], start: int, progress: Progress) -> None:
         """Read files whose places begin at `start`."""
-        self.probes += _probe(paths)
+        self.probes += probe_images(paths)
         decoded = decode_images(paths, DECODED_SIDE, progress=lambda *_: progress.advance())
         self.faults.update({start + k: why for k, why in decoded.faults.items()})
         for k, pixels in enumerate(decoded.pixels):
@@ -129,14 +125,3 @@ class _Reading:
                 self.fingerprints[start + k] = fingerprint(pixels)
                 np.minimum(self._lowest, pixels, out=self._lowest)
                 np.maximum(self._highest, pixels, out=self._highest)
-
-
-def _probe(paths: Sequence[Path]) -> list[Probe]:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="PIL")  # about odd metadata; the picture is fine
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the decoder refuses it by name
-        pool = ThreadPoolExecutor(max_workers=count_cores())
-        try:
-            return list(pool.map(probe_image, paths))
-        finally:
-            pool.shutdown(cancel_futures=True)  # on Ctrl-C, what was not begun is not begun

@@ -77,7 +77,7 @@ def _tell_classes(figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _tell_facts(figures: Mapping[str, Any]) -> Iterator[str]:
-    if not figures["images"]:
+    if not figures["formats"]:
         return
     rows = {
         "Sizes": _tell_sizes(figures["sizes"]),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import struct
@@ -18,7 +19,7 @@ from scenes import draw_scene
 from model.console import run
 from model.data import __main__ as command
 from model.data import inspection
-from model.data.probe import probe_image
+from model.data.probe import probe_images
 
 Check = Callable[..., tuple[int, dict[str, Any]]]
 Draw = Callable[..., Path]
@@ -126,7 +127,7 @@ def test_probe_tells_mode_and_bits(tmp_path: Path, mode: str, suffix: str, bits:
     path = tmp_path / f"picture.{suffix}"
     Image.new(mode, (40, 30)).save(path)
 
-    probe = probe_image(path)
+    [probe] = probe_images([path])
 
     assert (probe.mode, probe.bits, probe.width, probe.height) == (mode, bits, 40, 30)
     assert probe.size_bytes == path.stat().st_size
@@ -141,7 +142,24 @@ def test_probe_tells_the_bits_of_colour_that_pillow_does_not(tmp_path: Path) -> 
     path = tmp_path / "deep.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
 
-    assert probe_image(path).bits == 16
+    assert probe_images([path])[0].bits == 16
+
+
+def test_a_pipe_is_not_waited_for(photos: Path, check: Check) -> None:
+    os.mkfifo(photos / "cat" / "pipe.png")
+
+    assert check(photos)[1]["broken"] == [{"name": "cat/pipe.png", "reason": "is not a file"}]
+
+
+def test_damaged_metadata_do_not_hide_the_picture(photos: Path, check: Check) -> None:
+    path = _save_scene(photos / "cat" / "camera.jpg", 200, exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\xff" * 40)
+
+    _, figures = check(photos)
+
+    assert figures["broken"] == []
+    assert figures["images"] == 49
+    assert {"format": "JPEG", "count": 1} in figures["formats"]
+    assert probe_images([path])[0].width == 48
 
 
 def test_broken_files_are_named_with_their_reason(photos: Path, check: Check) -> None:
