@@ -9,7 +9,7 @@ from typing import Any
 
 from model.console import count
 from model.data.copies import NEARLY
-from model.data.dataset import MAX_ALIKE
+from model.data.dataset import MAX_ALIKE, MAX_DARK
 from model.data.figures import are_grey
 from model.data.inspection import Inspection
 from model.data.samples import LabelledImages, check_labelled_images
@@ -30,6 +30,9 @@ MIN_SIDE = 32
 
 # By how much something that is not in the picture may tell the class better than always naming the largest.
 MAX_SHORTCUT = 0.15
+
+# Fewer bits are those of a palette or of a drawing.
+_BITS_OF_A_PHOTOGRAPH = 8
 
 # Fewer images with the same size or format say nothing about their class.
 _MIN_SHORTCUT_IMAGES = 5
@@ -81,7 +84,7 @@ def find_warnings(inspection: Inspection, figures: Mapping[str, Any]) -> tuple[A
         *_judge_groups(inspection, figures),
         *_judge_classes(figures),
         *_judge_shortcuts(inspection),
-        *_judge_pictures(figures),
+        *_judge_pictures(inspection, figures),
         *(Advice(key="note", message=note) for note in inspection.notes),
     )
 
@@ -217,7 +220,16 @@ def _judge_shortcuts(inspection: Inspection) -> Iterator[Advice]:
             )
 
 
-def _judge_pictures(figures: Mapping[str, Any]) -> Iterator[Advice]:
+def _judge_pictures(inspection: Inspection, figures: Mapping[str, Any]) -> Iterator[Advice]:
+    if inspection.samples and inspection.brightest <= MAX_DARK:
+        message = f"No value of any image is brighter than {inspection.brightest} of 255."
+        hint = "16-bit files that hold 12-bit values look like that: multiply the values by 16 when you export them."
+        yield Advice(key="dark", message=message, hint=hint)
+    depths = sorted({each["bits"] for each in figures["modes"] if each["bits"] >= _BITS_OF_A_PHOTOGRAPH})
+    if len(depths) > 1:
+        message = f"Images of {' and of '.join(map(str, depths))} bits are mixed."
+        hint = "Be sure that black and white mean the same in all of them; each is scaled by the range of its own bits."
+        yield Advice(key="mixed_bits", message=message, hint=hint)
     blank = figures["blank"]
     if blank:
         message = f"{count(len(blank), 'image')} with one colour only."

@@ -28,8 +28,8 @@ DECODED_SIDE = 64
 class Inspection:
     """What was seen: `samples`, `probes` and `fingerprints` (N, 16, 16, RGB) go together and hold readable images only.
 
-    Where the labels are refused, `refusals` say why, `source` is "" and every label is "". `spread` is how much the
-    most different two images differ anywhere, of 255.
+    Where the labels are refused, `refusals` say why, `source` is "" and every label is "". Of 255, `spread` is how much
+    the most different two images differ at any place, and `brightest` the largest value of all.
     """
 
     folder: Path
@@ -38,6 +38,7 @@ class Inspection:
     probes: tuple[Probe, ...]
     fingerprints: Pixels
     spread: int
+    brightest: int
     bad: tuple[BadFile, ...]
     unlabelled: tuple[str, ...]
     named_twice: tuple[str, ...]
@@ -71,6 +72,7 @@ def inspect_folder(
         probes=tuple(reading.probes[k] for k in good),
         fingerprints=reading.fingerprints[good] if reading.faults else reading.fingerprints,
         spread=reading.spread,
+        brightest=reading.brightest,
         bad=(*found.bad, *broken),
         unlabelled=found.unlabelled,
         named_twice=found.duplicates,
@@ -114,6 +116,11 @@ class _Reading:
     def spread(self) -> int:
         """Return the largest difference between two images at any place."""
         return int((self._highest.astype(np.int16) - self._lowest).max())
+
+    @property
+    def brightest(self) -> int:
+        """Return the largest value of all."""
+        return int(self._highest.max())
 
     def read(self, paths: Sequence[Path], start: int, progress: Progress) -> None:
         """Read files whose places begin at `start`."""

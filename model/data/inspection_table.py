@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from model.console import SHOWN_NAMES, count
 from model.data.advice import Advice
+
+_WIDTH = 100
 
 # How many classes and how many sorts of one thing are shown.
 _SHOWN_CLASSES = 40
@@ -53,12 +56,19 @@ def _list_advice(title: str, advice: Sequence[Advice]) -> Iterator[str]:
         yield ""
         yield title
     for each in advice:
-        yield f"  * {each.message}"
+        yield from _wrap(each.message, "  * ")
         yield from (f"      {item}" for item in each.items[:SHOWN_NAMES])
         if len(each.items) > SHOWN_NAMES:
             yield f"      and {len(each.items) - SHOWN_NAMES:,} more"
         if each.hint:
-            yield f"    {each.hint}"
+            yield from _wrap(each.hint, "    ")
+
+
+def _wrap(text: str, start: str) -> list[str]:
+    """Return lines that fit a terminal; names, paths and patterns stay whole, to be copied."""
+    return wrap(
+        text, _WIDTH, initial_indent=start, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _tell_classes(figures: Mapping[str, Any]) -> Iterator[str]:

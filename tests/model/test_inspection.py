@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from scenes import draw_scene
@@ -296,6 +297,19 @@ def test_a_pattern_is_suggested_where_names_tell_of_groups(tmp_path: Path, check
     assert grouped["groups"]["count"] == 6
     assert grouped["groups"]["suggested_pattern"] == ""
     assert "few_groups" in _list_keys(grouped["warnings"])
+
+
+def test_sixteen_bits_are_told_where_they_do_not_fit_the_rest(photos: Path, check: Check) -> None:
+    for path in photos.rglob("*.png"):
+        values = np.asarray(Image.open(path).convert("L")).astype(np.uint16) * 16  # twelve bits in sixteen
+        Image.fromarray(values).save(path)
+    assert "dark" in _list_keys(check(photos)[1]["warnings"])
+
+    _save_scene(photos / "cat" / "light.png", 200)
+
+    _, figures = check(photos)
+    assert "mixed_bits" in _list_keys(figures["warnings"])
+    assert "dark" not in _list_keys(figures["warnings"])
 
 
 def test_small_and_unequal_classes_are_told(photos: Path, check: Check) -> None:
