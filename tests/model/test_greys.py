@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.data.images import read_image
+from model.data.images import UnreadableImage, read_image
 
 VALUES = np.random.default_rng(0).integers(0, 65536, (32, 48), dtype=np.uint16)
 
@@ -98,6 +98,48 @@ def test_sixteen_bits_of_colour_keep_their_high_byte(tmp_path: Path, channels: i
     pixels = np.asarray(read_image(tmp_path / "deep.png")).astype(int)
 
     assert np.abs(pixels - colours[..., :3] / 257).max() <= 1.0
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_separate_planes_are_right_or_refused_by_name(tmp_path: Path, bits: int) -> None:
+    colours = np.random.default_rng(2).integers(0, 2**bits, (3, 8, 8), dtype=np.uint16)
+    _write_planar_tiff(tmp_path / "planes.tif", colours.astype("<u2" if bits == 16 else "u1"))
+
+    if bits == 8:
+        assert np.array_equal(np.asarray(read_image(tmp_path / "planes.tif")), colours.transpose(1, 2, 0))
+    else:
+        with pytest.raises(UnreadableImage, match="planes of 16 bits"):
+            read_image(tmp_path / "planes.tif")
+
+
+def _write_planar_tiff(path: Path, planes: NDArray[np.generic]) -> None:
+    """Write each channel as a plane of its own, as microscopes do and Pillow does not."""
+    channels, height, width = planes.shape
+    bits, size = 8 * planes.itemsize, planes[0].nbytes
+    # The lists of three numbers stand after the directory of ten entries, the planes after these.
+    lists = 8 + 2 + 10 * 12 + 4
+    starts = lists + channels * (2 + 4 + 4)
+    entries = [
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, channels, lists),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+        (273, 4, channels, lists + 2 * channels),
+        (277, 3, 1, channels),
+        (278, 4, 1, height),
+        (279, 4, channels, lists + 6 * channels),
+        (284, 3, 1, 2),
+    ]
+    numbers = [*[bits] * channels, *[starts + k * size for k in range(channels)], *[size] * channels]
+    path.write_bytes(
+        b"II*\0"
+        + struct.pack("<IH", 8, len(entries))
+        + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+        + struct.pack("<I", 0)
+        + struct.pack("<3H6I", *numbers)
+        + planes.tobytes()
+    )
 
 
 def _write_deep_png(path: Path, values: NDArray[np.uint16], kind: int) -> None:
