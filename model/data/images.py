@@ -110,7 +110,7 @@ def read_image(path: Path, *, at_least: int = 0) -> Image.Image:
         if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
             raise Image.DecompressionBombError
         if _is_planar_and_deep(image):
-            raise UnreadableImage("is a TIFF with planes of 16 bits, which is not read here: interleave its channels")
+            raise UnreadableImage("is a TIFF with planes of 16 bits, which is not read here: save it as PNG")
         if at_least:
             image.draft("RGB", (at_least, at_least))
         image.load()
@@ -160,8 +160,7 @@ def explain(error: Exception, path: Path) -> str:
 def _is_planar_and_deep(image: Image.Image) -> bool:
     """Say whether Pillow (13.0) would make noise of a TIFF: it reads planes of 16 bits as if they had 8."""
     tags = image.tag_v2 if hasattr(image, "tag_v2") else {}
-    bits = tags.get(_BITS_PER_SAMPLE, (1,))
-    return tags.get(_PLANAR_CONFIGURATION) == _SEPARATE and len(bits) > 1 and max(bits) > 8
+    return tags.get(_PLANAR_CONFIGURATION) == _SEPARATE and max(tags.get(_BITS_PER_SAMPLE, (1,))) > 8
 
 
 def _find_turn(image: Image.Image) -> Image.Transpose | None:
