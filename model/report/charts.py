@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 440, 270
-LEFT, RIGHT, TOP, BOTTOM = 70, 14, 12, 46
+LEFT, RIGHT, TOP, BOTTOM = 80, 14, 12, 46
 
 # The classes of the style sheet, in the order in which lines take them.
 STYLES = ("first", "second", "third", "fourth", "fifth", "sixth")

@@ -11,8 +11,8 @@ from model.report.markup import draw_table, fold, show_label
 READABLE_CLASSES = 12
 # The classes whose rows are shown where there are more.
 WORST_CLASSES = 8
-# A page of 100 x 100 cells is still light (some 0.5 MB); metrics.json has any size.
-LARGEST_MATRIX = 100
+# Two of 50 x 50 cells are 0.3 MB: a page of 2 MB has room for no more beside its pictures; metrics.json has any size.
+LARGEST_MATRIX = 50
 SHOWN_CONFUSIONS = 12
 
 Matrix = Sequence[Sequence[int]]
@@ -73,12 +73,10 @@ def _draw_matrix(labels: Sequence[str], matrix: Matrix, caption: str, *, has_sha
     rows = []
     for true, (label, row) in enumerate(zip(labels, matrix, strict=True)):
         total = sum(row)
-        cells = []
-        for predicted, number in enumerate(row):
-            share = number / total if total else 0.0
-            kind = "right" if predicted == true else "wrong"
-            small = f"<small>{share:.0%}</small>" if has_shares and number else ""
-            cells.append(f'<td class="{kind}" style="--share:{share:.2f}"><b>{number:,}</b>{small}</td>')
+        cells = [
+            _draw_cell(number, total, is_right=predicted == true, has_share=has_shares)
+            for predicted, number in enumerate(row)
+        ]
         rows.append(f'<tr><th scope="row">{show_label(label)}</th>{"".join(cells)}</tr>')
     heads = "".join(f'<th scope="col">{show_label(label)}</th>' for label in labels)
     style = "confusion" if has_shares else "confusion dense"
@@ -87,3 +85,12 @@ def _draw_matrix(labels: Sequence[str], matrix: Matrix, caption: str, *, has_sha
         f'<thead><tr><td class="corner">true ↓ · answered →</td>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _draw_cell(number: int, total: int, *, is_right: bool, has_share: bool) -> str:
+    if not number and not is_right:
+        return "<td>0</td>"
+    share = number / total if total else 0.0
+    small = f"<small>{share:.0%}</small>" if has_share and number else ""
+    kind = "right" if is_right else "wrong"
+    return f'<td class="{kind}" style="--share:{share:.2f}"><b>{number:,}</b>{small}</td>'

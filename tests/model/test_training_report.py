@@ -8,7 +8,7 @@ from report_runs import EVIL, MANY, make_old, pretend_epochs, pretend_metrics, p
 
 from model.report.confusion import draw_confusion
 from model.report.page import build_report
-from model.report.pictures import Case
+from model.report.pictures import PICTURE_BYTES, Case
 
 VOID = {"meta", "img", "wbr"}
 
@@ -111,10 +111,13 @@ def test_report_stands_for_any_classes(classes: tuple[str, ...]) -> None:
     assert "Group by group" in page.words
 
 
-def test_report_stays_small_with_all_its_pictures() -> None:
-    cases = [_case(picture=bytes(28_000), heat=bytes(28_000)) for _ in range(20)]
+@pytest.mark.parametrize("number", [6, 50, 300])
+def test_report_stays_small_with_all_its_pictures(number: int) -> None:
+    classes = tuple(f"species_{place:03d}" for place in range(number))
+    part = pretend_part(classes, count=600)
+    cases = [_case(picture=bytes(PICTURE_BYTES), heat=bytes(PICTURE_BYTES)) for _ in range(20)]
 
-    text = build_report(pretend_metrics(MANY, part=pretend_part(MANY, count=1000)), pretend_epochs(500, folds=5), cases)
+    text = build_report(pretend_metrics(classes, part=part), pretend_epochs(500, folds=5), cases)
 
     assert len(text.encode()) < 2_000_000
 
