@@ -70,6 +70,8 @@ def decode_images(
     def decode_into(position: int) -> str:
         try:
             pixels[position] = decode_image(paths[position], size)
+        except MemoryError:
+            raise  # not the file's fault
         # A damaged file makes Pillow raise nearly anything: OSError, SyntaxError, struct.error, zlib.error ...
         except Exception as error:
             return explain(error, paths[position])
@@ -148,8 +150,11 @@ def explain(error: Exception, path: Path) -> str:
         return "may not be read"
     if isinstance(error, Image.DecompressionBombError):
         return f"has more than {Image.MAX_IMAGE_PIXELS or 0:,} pixels"
-    with path.open("rb") as file:
-        start = file.read(256)
+    try:
+        with path.open("rb") as file:
+            start = file.read(256)
+    except OSError:
+        return "cannot be read"
     if not start:
         return "is empty"
     if isinstance(error, UnidentifiedImageError):
