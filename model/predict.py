@@ -19,7 +19,7 @@ from model.errors import CheckpointError, DataError, Interrupted, SaveError, Usa
 from model.interruption import Interruption
 from model.prediction.batches import Classifies, classify_in_batches
 from model.prediction.config import TABLE, PredictConfig, parse_predict_arguments
-from model.prediction.sorting import UNSURE, name_folders, refuse_folder, sort_pictures
+from model.prediction.sorting import UNSURE, name_folders, prepare_folder, sort_pictures
 from model.prediction.sources import Sources, find_sources
 from model.prediction.table import Answer, PartialTable, write_skipped, write_table
 from model.progress import Progress
@@ -75,6 +75,8 @@ def _choose_outputs(output: Path | None, sources: Sources) -> tuple[Path, Path]:
     """Return the table of the images and the folder of the videos' tables; raises UsageError."""
     if output is None:
         return TABLE, Path()
+    if output.parent.is_file():
+        raise UsageError(f"--output {output} lies in {output.parent}, which is no folder.")
     if not sources.videos:
         if output.is_dir():
             raise UsageError(
@@ -91,9 +93,9 @@ def _choose_outputs(output: Path | None, sources: Sources) -> tuple[Path, Path]:
 def _load(config: PredictConfig, sources: Sources) -> Work:
     """Make the model ready, when everything that was asked for can be done with it; raises UsageError."""
     if not config.model.is_file():
-        raise CheckpointError(
-            f"There is no model in {config.model}.", hint="Name the model.pt that the training wrote."
-        )
+        inside = config.model / "model.pt"
+        hint = f"Use --model {inside}" if inside.is_file() else "Name the model.pt that the training wrote."
+        raise CheckpointError(f"There is no model in {config.model}.", hint=hint)
     # PyTorch takes seconds to import; what can be told without it was told before.
     let_waiting_threads_sleep()
     from model.checkpoint import load_checkpoint
@@ -105,7 +107,7 @@ def _load(config: PredictConfig, sources: Sources) -> Work:
             known = ", ".join(checkpoint.classes)
             raise UsageError(f"The model knows no class {label!r}.", hint=f"--interesting takes {known}.")
     if config.sort is not None:
-        refuse_folder(config.sort, checkpoint.classes, sources.folders)
+        prepare_folder(config.sort, checkpoint.classes, sources.folders)
         if sources.videos:
             warn("--sort is for images; of videos, python -m model.data frames makes images.")
     classifier = Classifier(checkpoint, device=config.device)
@@ -150,7 +152,8 @@ def fill_table(table: Path, work: Work) -> None:
             if work.config.sort is not None:
                 _sort(part.answers(), work.config.sort, work)
         except (Interrupted, SaveError):
-            say(f"{part.done:,} of {total} are done and kept; the same command goes on from there.")
+            if part.done:
+                say(f"{part.done:,} of {total} are done and kept; the same command goes on from there.")
             raise
         part.remove()
 

@@ -34,4 +34,4 @@ def predict(context: Context, /, what: tuple[str, ...], model: str | None, **opt
 
     file = Path(model) if model and Path(model).is_file() else None
     file = file or runs.find_run(context.runs_directory(), model or "", holding="model.pt") / "model.pt"
-    return programs.run("model.predict", [*what, "--model", str(file), *programs.as_options(options)])
+    return programs.run("model.predict", ["--model", str(file), *programs.as_options(options), "--", *what])

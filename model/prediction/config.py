@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,15 +71,18 @@ def parse_predict_arguments(arguments: Sequence[str] | None = None) -> PredictCo
         metavar="CLASS",
         help="whose moments the contact sheet shows; several (default: every class but the most frequent)",
     )
-    # Intermixed: WHAT may stand before, between and behind the options.
-    given = parser.parse_intermixed_args(arguments)
-    if not (given.what or given.images):
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    end = words.index("--") if "--" in words else len(words)
+    # Intermixed: WHAT may stand before, between and behind the options; a name that begins with - behind --.
+    given = parser.parse_intermixed_args(words[:end])
+    what = (*given.what, *given.images, *words[end + 1 :])
+    if not what:
         parser.error("there is nothing to classify: name a folder, a glob in quotes, an image or a video")
     if given.sort is None and (given.link or given.threshold is not None):
         parser.error(f"{'--link' if given.link else '--threshold'} goes with --sort DIR")
     return PredictConfig(
         model=given.model,
-        what=(*given.what, *given.images),
+        what=what,
         output=given.output,
         sort=given.sort,
         threshold=THRESHOLD if given.threshold is None else given.threshold,

@@ -106,10 +106,12 @@ def name_files(names: Sequence[str]) -> list[str]:
     ]
 
 
-def refuse_folder(into: Path, classes: Sequence[str], folders: Sequence[Path]) -> None:
-    """Raise UsageError when pictures would be sorted into a folder that they are read from."""
-    if into.exists() and not into.is_dir():
-        raise UsageError(f"{into} is a file; --sort needs a folder.", hint="Choose another --sort folder.")
+def prepare_folder(into: Path, classes: Sequence[str], folders: Sequence[Path]) -> None:
+    """Make the folder that pictures from `folders` will be sorted into.
+
+    Raises UsageError when they would come to lie among those that they are copies of, SaveError where nothing can be
+    written.
+    """
     used = {into.resolve(), *((into / name).resolve() for name in (*name_folders(classes), UNSURE))}
     for folder in folders:
         if folder in used:
@@ -117,6 +119,14 @@ def refuse_folder(into: Path, classes: Sequence[str], folders: Sequence[Path]) -
                 f"--sort {into} would put copies among the pictures in {folder}.",
                 hint="Choose a folder of its own, such as --sort sorted.",
             )
+    if into.exists() and not into.is_dir():
+        raise UsageError(f"{into} is a file; --sort needs a folder.", hint="Choose another --sort folder.")
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        if not os.access(into, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise SaveError(save_error(into, error).message, hint="Choose another --sort folder.") from error
 
 
 def _place(

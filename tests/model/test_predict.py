@@ -104,7 +104,7 @@ def test_predict_goes_on_where_it_was_interrupted(photos: Path, batch: int, caps
     capsys.readouterr()
     with pytest.raises(Interrupted):
         fill_table(Path("out.csv"), make_work(Stopping(batch)))
-    assert f"{3 * batch} of 11 images are done and kept" in capsys.readouterr().out
+    assert (f"{3 * batch} of 11 images are done and kept" in capsys.readouterr().out) is (batch > 0)
     assert not Path("out.csv").exists()
 
     classifier = Brightness()
@@ -220,6 +220,7 @@ def test_predict_reads_its_command_line(
     ("options", "error", "message"),
     [
         ({"output": Path("photos")}, UsageError, "photos is a folder"),
+        ({"output": Path("photos/dive0/broken.png/out.csv")}, UsageError, r"broken\.png, which is no folder"),
         ({"model": Path("gone.pt")}, CheckpointError, "no model in gone.pt"),
         ({"what": ("gone",)}, DataError, "gone does not exist"),
     ],
@@ -255,9 +256,11 @@ def test_parse_predict_arguments_refuses(arguments: list[str], message: str) -> 
 
 
 def test_parse_predict_arguments_takes_what_anywhere() -> None:
-    config = parse_predict_arguments(["a", "--model", "m.pt", "b", "--images", "c", "--link", "--sort", "s", "d"])
+    words = ["a", "--model", "m.pt", "b", "--images", "c", "--link", "--sort", "s", "d", "--", "-e.png"]
 
-    assert config.what == ("a", "b", "d", "c")
+    config = parse_predict_arguments(words)
+
+    assert config.what == ("a", "b", "d", "c", "-e.png")
     assert (config.sort, config.threshold, config.link) == (Path("s"), 0.8, True)
 
 

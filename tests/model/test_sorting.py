@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from model.errors import SaveError, UsageError
-from model.prediction.sorting import Sorted, name_files, name_folders, refuse_folder, sort_pictures
+from model.prediction.sorting import Sorted, name_files, name_folders, prepare_folder, sort_pictures
 from model.prediction.table import Answer
 
 CLASSES = ("coral", "fish")
@@ -222,28 +222,35 @@ def test_name_files_tells_apart_what_looks_the_same_without_folders(tmp_path: Pa
 
 
 @pytest.mark.parametrize("into", ["photos", "photos/fish/..", "link"])
-def test_refuse_folder_that_holds_the_pictures(tmp_path: Path, into: str) -> None:
+def test_prepare_folder_refuses_one_that_holds_the_pictures(tmp_path: Path, into: str) -> None:
     (tmp_path / "photos" / "fish").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "photos")
 
     with pytest.raises(UsageError, match="would put copies among the pictures"):
-        refuse_folder(tmp_path / into, CLASSES, [tmp_path / "photos"])
+        prepare_folder(tmp_path / into, CLASSES, [tmp_path / "photos"])
 
 
-def test_refuse_folder_whose_class_folder_holds_the_pictures(tmp_path: Path) -> None:
+def test_prepare_folder_refuses_one_whose_class_folder_holds_the_pictures(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="would put copies among the pictures"):
-        refuse_folder(tmp_path, CLASSES, [tmp_path / "fish"])
+        prepare_folder(tmp_path, CLASSES, [tmp_path / "fish"])
 
 
-def test_refuse_folder_that_is_a_file(tmp_path: Path) -> None:
+def test_prepare_folder_refuses_a_file(tmp_path: Path) -> None:
     (tmp_path / "sorted").touch()
 
     with pytest.raises(UsageError, match="is a file"):
-        refuse_folder(tmp_path / "sorted", CLASSES, [])
+        prepare_folder(tmp_path / "sorted", CLASSES, [])
 
 
-def test_refuse_folder_takes_one_inside_or_beside_the_pictures(tmp_path: Path) -> None:
+def test_prepare_folder_says_at_once_that_it_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(SaveError, match="cannot be written"):
+        prepare_folder(tmp_path / "file" / "sorted", CLASSES, [])
+
+
+def test_prepare_folder_takes_one_inside_or_beside_the_pictures(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
 
-    refuse_folder(tmp_path / "photos" / "sorted", CLASSES, [tmp_path / "photos"])
-    refuse_folder(tmp_path, CLASSES, [tmp_path / "photos"])
+    prepare_folder(tmp_path / "photos" / "sorted", CLASSES, [tmp_path / "photos"])
+    prepare_folder(tmp_path, CLASSES, [tmp_path / "photos"])
