@@ -84,7 +84,7 @@ def _tell(metrics: Mapping[str, Any]) -> None:
             f"{name}: accuracy {part['accuracy']:.2f}, balanced {part['balanced_accuracy']:.2f},"
             f" macro F1 {part['macro_f1']:.2f}, AUC {auc} on {part['count']:,} images"
         )
-    say("wrote model.pt metrics.json metrics.jsonl predictions.csv report.html")
+    say("wrote model.pt metrics.json metrics.jsonl predictions.csv report.html model_card.md events/")
 
 
 if __name__ == "__main__":

@@ -72,7 +72,9 @@ def test_train_tells_what_it_does_line_by_line(trained: dict[str, Any]) -> None:
 def test_train_leaves_every_result_and_nothing_else(trained: dict[str, Any]) -> None:
     names = sorted(path.name for path in trained["out"].iterdir())
 
-    assert names == ["metrics.json", "metrics.jsonl", "model.pt", "predictions.csv", "report.html"]
+    assert names == [
+        "events", "metrics.json", "metrics.jsonl", "model.pt", "model_card.md", "predictions.csv", "report.html",
+    ]  # fmt: skip
 
 
 def test_metrics_json_holds_what_is_promised(trained: dict[str, Any]) -> None:
@@ -84,10 +86,12 @@ def test_metrics_json_holds_what_is_promised(trained: dict[str, Any]) -> None:
     for part in ("validation", "test"):
         assert set(metrics[part]) == {
             "accuracy", "balanced_accuracy", "macro_f1", "auc", "count", "labels", "confusion_matrix",
+            "accuracy_interval", "balanced_accuracy_interval", "interval_method", "nll", "by_class", "by_group",
+            "group_count", "roc", "precision_recall", "calibration",
         }  # fmt: skip
         assert metrics[part]["labels"] == ["blue", "red"]
         assert metrics[part]["accuracy"] > 0.8
-    assert (metrics["seed"], metrics["arch"], metrics["image_size"], metrics["epochs"]) == (5, "cnn", 32, 3)
+    assert (metrics["seed"], metrics["arch"], metrics["image_size"], metrics["epochs"]) == (5, "small_resnet", 32, 3)
     assert metrics["seconds"] > 0
     assert metrics["images_per_second"] > 0
     assert metrics["device"].startswith("cpu")
@@ -108,7 +112,7 @@ def test_predictions_agree_with_the_metrics(trained: dict[str, Any]) -> None:
         rows = list(csv.DictReader(file))
     metrics = json.loads((trained["out"] / "metrics.json").read_text())
 
-    assert list(rows[0]) == ["filename", "label", "probability", "p_blue", "p_red", "target", "split"]
+    assert list(rows[0]) == ["filename", "label", "probability", "p_blue", "p_red", "target", "split", "group"]
     for part in ("validation", "test"):
         mine = [row for row in rows if row["split"] == part]
         assert len(mine) == metrics[part]["count"]
