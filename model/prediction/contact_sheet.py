@@ -14,6 +14,9 @@ MOST_MOMENTS = 24
 # How many of one class are kept while the video runs; beyond that the least of them go. 20 KB each.
 KEPT_MOMENTS = 8 * MOST_MOMENTS
 
+# An encounter that goes on shows once a minute: a whole dive may be of one class.
+LONGEST_RUN_SECONDS = 60.0
+
 PICTURE_WIDTH, PICTURE_HEIGHT = 320, 240
 
 _COLUMNS = 4
@@ -38,16 +41,21 @@ class Moment:
 
 @dataclass
 class MomentCollector:
-    """Keeps the surest moment of every run of equal labels, in memory that does not grow with the video."""
+    """Keeps the surest moment of every run of equal labels, in memory that does not grow with the video.
+
+    A run of more than LONGEST_RUN_SECONDS counts as several.
+    """
 
     _runs: dict[str, list[Moment]] = field(default_factory=dict)
     _label: str | None = None
+    _run_start: float = 0.0
 
     def add(self, *, seconds: float, timecode: str, label: str, probability: float, picture: Image.Image) -> None:
         """Take the next frame; `picture` may have any size up to that of a moment."""
         runs = self._runs.setdefault(label, [])
-        is_same_run = label == self._label
-        self._label = label
+        is_same_run = label == self._label and seconds - self._run_start < LONGEST_RUN_SECONDS
+        if not is_same_run:
+            self._label, self._run_start = label, seconds
         if is_same_run and probability <= runs[-1].probability:
             return
         moment = Moment(

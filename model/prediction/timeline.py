@@ -146,8 +146,8 @@ def _tell(result: VideoResult, interesting: Sequence[str]) -> None:
     for note in result.notes:
         warn(note)
     length, frames = format_duration(result.duration_seconds), count(result.frames, "frame")
-    done = "was done before" if result.is_earlier else "classified"
-    say(f"{result.video.name}: {frames} of {length} {done}; results in {result.table}")
+    done = "done before" if result.is_earlier else "classified"
+    say(f"{result.video.name} ({length}): {frames} {done}; results in {result.table}")
     for label, seconds in result.seconds_by_class.items():
         if seconds:
             say(f"  {format_duration(seconds):>9}  {label}")

@@ -134,7 +134,7 @@ class Video:
     def read(self, every_seconds: float) -> Iterator[Frame]:
         """Yield the frame on the screen at every so many seconds, each once; raises DataError when there is none.
 
-        Where frames were lost, the first whole one after them stands in for the time.
+        A video is read once. Where frames were lost, the first whole one after them stands in for the time.
         """
         if not every_seconds > 0:
             raise UsageError(f"A frame every {every_seconds:g} seconds cannot be: give a number above 0.")

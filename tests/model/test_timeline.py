@@ -200,6 +200,20 @@ def test_moments_are_the_surest_but_spread_over_time() -> None:
     assert sum(moment.probability == 0.99 for moment in chosen) >= 2
 
 
+def test_a_long_encounter_shows_once_a_minute() -> None:
+    collector = MomentCollector()
+    for second in range(150):
+        collector.add(
+            seconds=second,
+            timecode=format_timecode(second),
+            label="fish",
+            probability=0.9 - abs(second - 70) / 1000,
+            picture=Image.new("RGB", (32, 18)),
+        )
+
+    assert [moment.seconds for moment in collector.choose(["fish"])] == [59, 70, 120]
+
+
 def test_moments_kept_do_not_grow_with_the_video() -> None:
     collector = MomentCollector()
     picture = Image.new("RGB", (32, 18))
@@ -239,7 +253,7 @@ def test_a_video_that_was_done_is_not_done_again(
     assert len(classifier.seen) == seen
     assert again.is_earlier
     assert (again.table, again.sheet, again.frames) == (first.table, first.sheet, first.frames)
-    assert "was done before" in capsys.readouterr().out
+    assert "3 frames done before" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("change", ["model", "every", "interesting", "video", "table", "record"])
