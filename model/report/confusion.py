@@ -33,7 +33,9 @@ def draw_confusion(part: Mapping[str, Any], name: str) -> str:
     return (
         _draw_pairs(labels, matrix)
         + _draw_matrix(
-            merged_labels, _merge(matrix, worst), f"{name}, the {len(worst)} classes that are recognised worst"
+            merged_labels,
+            _merge(matrix, worst),
+            f"{name}: the {len(worst)} classes that are recognised worst, all others as one",
         )
         + fold(f"All {len(labels)} classes", whole)
     )

@@ -91,16 +91,17 @@ def tell_pairing(pairing: Pairing, *, comparisons: int = 1) -> str:
     unit = f", by {pairing.groups:,} whole groups" if pairing.groups else ""
     return (
         f"{where} {winner} is right on {wins:,} that {loser} misses, {loser} on {losses:,} that {winner} misses: "
-        f"{verdict} ({p}{unit}). {second} is {_tell_difference(pairing)}."
+        f"{verdict} ({p}{unit}). {winner} is {_tell_difference(pairing)}."
     )
 
 
 def _tell_difference(pairing: Pairing) -> str:
-    points = 100 * pairing.difference
-    told = f"{abs(points):.1f} points {'better' if points >= 0 else 'worse'}"
+    """Say by how much the winner wins."""
+    told = f"{100 * abs(pairing.difference):.1f} points better"
     if pairing.interval is None:
         return told
-    return f"{told} (95% interval {100 * pairing.interval[0]:+.1f} to {100 * pairing.interval[1]:+.1f})"
+    low, high = sorted(-limit if pairing.difference < 0 else limit for limit in pairing.interval)
+    return f"{told} (95% interval {100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def compute_mcnemar(only_first: int, only_second: int) -> float:

@@ -96,6 +96,17 @@ def test_pairing_is_told_in_words(tmp_path: Path) -> None:
     )
 
 
+def test_pairing_tells_the_difference_from_the_winner_s_side(tmp_path: Path) -> None:
+    first, second = [True] * 30, [False] * 10 + [True] * 20
+    runs = load_runs([_write(tmp_path / "A", _answers(first)), _write(tmp_path / "B", _answers(second))])
+
+    pairing = pair_runs(*runs)
+
+    assert pairing is not None
+    assert pairing.difference == pytest.approx(-1 / 3)
+    assert tell_pairing(pairing).endswith("A is 33.3 points better (95% interval +15.4 to +51.2).")
+
+
 def test_pairing_takes_only_what_both_were_tested_on_with_the_same_label(tmp_path: Path) -> None:
     other = [*_answers([True] * 6)[3:], ("5.png", "b", "b", ""), ("new.png", "a", "a", "")]
     runs = load_runs([_write(tmp_path / "A", _answers([False] * 6)), _write(tmp_path / "B", other)])
