@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
 import os
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from model.atomic import replacing, save_error
+from model.claim import try_lock
 from model.console import say
 from model.errors import UsageError
 
@@ -83,14 +83,10 @@ class PartialTable:
         self._path.unlink(missing_ok=True)
 
     def _lock(self, table: Path) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(self._file.fileno()):
             raise UsageError(
                 f"Another program is writing {table} at this moment.", hint="Wait for it, or choose another --output."
-            ) from None
-        except OSError:
-            pass  # some network file systems have no locks; the work can be done without
+            )
 
     def _go_on(self, images: Sequence[str]) -> None:
         with self._path.open("rb") as file:
