@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,28 @@ def test_many_groups_are_told_worst_first_and_only_the_worst(tmp_path: Path) -> 
     assert test["group_count"] == 500
     assert len(test["by_group"]) == 50
     assert test["by_group"][0]["accuracy"] == 0.0
+
+
+def test_the_card_names_the_limits(tmp_path: Path) -> None:
+    config = _config(tmp_path, "--pretrained")
+    dataset = _dataset(_labels(("a", "b"), 60), [f"g{k // 3}" for k in range(60)], test=20)
+    leaky = replace(dataset, leaks=Leaks(groups=20, leaked_groups=2, leaked_images=6))
+
+    write_outcome(config, leaky, _fit(config, leaky, margin=-9.0), [], seconds=1.0)
+
+    card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
+    for words in (
+        "2 of 20 groups are in more than one part",
+        "better than they will be on new groups",
+        "Fewer than 20 test images",
+        "not shown to be better than what needs no network",
+        "weights learnt on ImageNet",
+        "python -m model.predict --model model.pt",
+        "something \\| about the data",
+        "Not stated.",
+    ):
+        assert words in card
+    assert str(tmp_path) not in card  # the card is passed on; where things were is nobody's business
 
 
 def _find_tables(card: str) -> list[list[str]]:
