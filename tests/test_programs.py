@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from deployer import programs
+from deployer import commands, programs
 from deployer.errors import MissingDependency
 
 
@@ -79,3 +80,23 @@ def test_an_interruption_is_passed_on_and_waited_for(program: Path) -> None:
 
     assert said == "saved\n"
     assert parent.returncode == 143
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "verb"),
+    [
+        (commands.predict, "model.predict", []),
+        (commands.data.commands["check"], "model.data", ["check"]),
+        (commands.data.commands["frames"], "model.data", ["frames"]),
+        (commands.compare, "model.compare", []),
+    ],
+)
+def test_every_option_is_one_of_the_program_it_is_passed_to(
+    command: click.Command, module: str, verb: list[str]
+) -> None:
+    program = [sys.executable, "-m", module, *verb, "--help"]
+    known = subprocess.run(program, capture_output=True, text=True, check=True).stdout
+
+    flags = [flag for parameter in command.params if isinstance(parameter, click.Option) for flag in parameter.opts]
+    assert len(flags) > 1
+    assert [flag for flag in flags if f"{flag} " not in known.replace("]", " ") + " "] == []

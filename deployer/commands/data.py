@@ -38,16 +38,20 @@ def check(folder: Path, as_json: bool, **options: object) -> int:
 @data.command()
 @click.argument("videos", nargs=-1, required=True)
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder for the frames.")
-@click.option("--every", type=click.FloatRange(min=0, min_open=True), help="Seconds between two frames.")
+@click.option("--every", type=click.FloatRange(min=0, min_open=True), help="Seconds between two frames.  [default: 5]")
 @click.option("--frames", type=click.IntRange(min=1), help="Frames of each video, evenly spread, instead of --every.")
-@click.option("--label", help="Label of all these frames, for targets.csv.")
+@click.option("--label", help="Class of all these frames.")
+@click.option("--label-from-folder", is_flag=True, help="The class is the name of the folder that holds the video.")
+@click.option("--targets", type=click.Path(path_type=Path), help="Table of the labels  [default: targets.csv]")
+@click.option("--size", type=click.IntRange(min=1), help="Pixels of the longer side at most.")
+@click.option("--format", type=click.Choice(["png", "jpg"]), help="png loses nothing.  [default: png]")
 def frames(videos: tuple[str, ...], **options: object) -> int:
-    """Make a labelled set's frames from videos, named <video>.mp4_<frame>.png.
+    """Make images of videos, named <video>.mp4_<frame>.png, and a table of their labels where these are known.
 
     \b
     Examples:
       deployer data frames dive1.mp4 dive2.mp4 --output photos --every 5
-      deployer data frames squid/*.mp4 --output photos --label interesting
+      deployer data frames squid/ empty/ --output photos --label-from-folder
     """
     from deployer import programs
 

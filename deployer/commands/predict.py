@@ -12,11 +12,19 @@ from deployer.commands.context import Context, pass_context
 @click.command()
 @click.argument("what", nargs=-1, required=True)
 @click.option("--model", help="model.pt, a folder of results, or a job  [default: the latest run's]")
-@click.option("--output", type=click.Path(path_type=Path), help="Table to write, or folder for those of videos.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Table to write, or folder for those of videos.  [default: predictions.csv]",
+)
 @click.option("--sort", type=click.Path(path_type=Path), help="Copy each picture to FOLDER/<class>/ or FOLDER/unsure/.")
-@click.option("--threshold", type=click.FloatRange(0, 1), help="Probability below which --sort is unsure.")
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), help="Probability below which --sort is unsure.  [default: 0.8]"
+)
 @click.option("--link", is_flag=True, help="Link instead of copying: no disk space, the same files.")
-@click.option("--every", type=click.FloatRange(min=0, min_open=True), help="Seconds between the frames of a video.")
+@click.option(
+    "--every", type=click.FloatRange(min=0, min_open=True), help="Seconds between the frames of a video.  [default: 1]"
+)
 @click.option("--interesting", multiple=True, help="Class whose moments a video's contact sheet shows; repeat it.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Pictures at a time.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]))
