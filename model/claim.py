@@ -6,7 +6,7 @@ import fcntl
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from model.atomic import save_error
 from model.errors import UsageError
 
 # What `replacing` leaves behind when the process is killed while it writes.
-_LEFTOVER = re.compile(r"\..+\.\d+\.tmp")
+_LEFTOVER = re.compile(r"\.(.+)\.\d+\.tmp")
 
 
 @contextmanager
@@ -38,11 +38,15 @@ def claim(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the half-written files of a training that was killed; only for who has claimed the folder."""
+def remove_leftovers(folder: Path, *, of: Container[str] | None = None) -> None:
+    """Remove the half-written files of a process that was killed, of all names or of some.
+
+    Only for who has claimed the folder, or holds a lock that stands for these names.
+    """
     with suppress(OSError):
         for path in folder.iterdir():
-            if _LEFTOVER.fullmatch(path.name):
+            leftover = _LEFTOVER.fullmatch(path.name)
+            if leftover and (of is None or leftover[1] in of):
                 path.unlink()
 
 

@@ -21,7 +21,7 @@ from model.prediction.batches import Classifies, classify_in_batches
 from model.prediction.config import TABLE, PredictConfig, parse_predict_arguments
 from model.prediction.sorting import UNSURE, name_folders, prepare_folder, sort_pictures
 from model.prediction.sources import Sources, find_sources
-from model.prediction.table import Answer, PartialTable, write_skipped, write_table
+from model.prediction.table import Answer, PartialTable, name_skipped, write_skipped, write_table
 from model.progress import Progress
 from model.threads import let_waiting_threads_sleep
 
@@ -102,15 +102,15 @@ def _load(config: PredictConfig, sources: Sources) -> Work:
     from model.prediction.inference import Classifier
 
     checkpoint = load_checkpoint(config.model)
+    classifier = Classifier(checkpoint, device=config.device)
     for label in config.interesting:
         if label not in checkpoint.classes:
-            known = ", ".join(checkpoint.classes)
-            raise UsageError(f"The model knows no class {label!r}.", hint=f"--interesting takes {known}.")
+            hint = f"--interesting takes {list_names(checkpoint.classes)}."
+            raise UsageError(f"The model knows no class {label!r}.", hint=hint)
     if config.sort is not None:
         prepare_folder(config.sort, checkpoint.classes, sources.folders)
         if sources.videos:
-            warn("--sort is for images; of videos, python -m model.data frames makes images.")
-    classifier = Classifier(checkpoint, device=config.device)
+            warn("--sort is for images; python -m model.data frames makes them of videos.")
     return Work(
         config=config,
         sources=sources,
@@ -170,7 +170,7 @@ def _finish_table(part: PartialTable, table: Path, work: Work) -> None:
     if not labels:
         part.remove()
         raise DataError(f"None of the images in {work.sources.root} can be read: {list_names(bad)}.")
-    skipped = table.with_name(f"{table.stem}.skipped.csv")
+    skipped = name_skipped(table)
     if bad:
         write_skipped(skipped, part.answers())
         warn(f"{count(len(bad), 'image')} cannot be read and will be skipped: {list_names(bad)}; listed in {skipped}.")

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from model.atomic import replacing, save_error
-from model.claim import try_lock
+from model.claim import remove_leftovers, try_lock
 from model.console import say
 from model.errors import UsageError
 
@@ -53,6 +53,7 @@ class PartialTable:
             raise save_error(table, error) from error
         try:
             self._lock(table)
+            remove_leftovers(table.parent, of={table.name, name_skipped(table).name})
             self._go_on(images)
         except BaseException:
             self._file.close()
@@ -142,6 +143,11 @@ def write_table(path: Path, answers: Iterable[Answer], classes: Sequence[str]) -
 def write_skipped(path: Path, answers: Iterable[Answer]) -> None:
     """Write filename and reason of every image that could not be read; raises SaveError."""
     write_rows(path, ["filename", "reason"], ([answer.name, answer.fault] for answer in answers if answer.fault))
+
+
+def name_skipped(table: Path) -> Path:
+    """Return where the images that a table lacks are listed: predictions.skipped.csv."""
+    return table.with_name(f"{table.stem}.skipped.csv")
 
 
 def make_header(classes: Sequence[str]) -> list[str]:

@@ -94,6 +94,16 @@ def test_partial_table_is_written_by_one_program_at_a_time(tmp_path: Path) -> No
         pass
 
 
+def test_partial_table_removes_what_a_killed_program_left_of_this_table(tmp_path: Path) -> None:
+    for name in (".predictions.csv.77.tmp", ".predictions.skipped.csv.77.tmp", ".other.csv.77.tmp"):
+        (tmp_path / name).touch()
+
+    with _open(tmp_path / "predictions.csv"):
+        pass
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.csv.77.tmp", "predictions.csv.part"]
+
+
 def test_partial_table_keeps_what_was_written_before_the_disk_was_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
