@@ -1,16 +1,26 @@
 from __future__ import annotations
 
+import csv
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from training_runs import configure
 
 from model.checkpoint import Checkpoint
+from model.data.dataset import load_dataset
+from model.evaluation.outcome import write_outcome
+from model.evaluation.results import EpochLog
+from model.interruption import Interruption
 from model.networks.catalogue import build_network
+from model.predict import predict
 from model.prediction import inference
+from model.prediction.config import parse_predict_arguments
 from model.prediction.inference import Classifier
 from model.prediction.views import choose_batch_size, list_views
+from model.training.fit import fit
 
 
 @pytest.fixture
@@ -123,3 +133,31 @@ def test_classify_nothing_is_nothing() -> None:
 @pytest.mark.parametrize(("size", "images"), [(32, 256), (128, 128), (224, 41), (1024, 2), (4096, 1)])
 def test_choose_batch_size_bounds_the_pixels(size: int, images: int) -> None:
     assert choose_batch_size(size) == images
+
+
+def _read_table(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["filename"]: row for row in csv.DictReader(file)}
+
+
+def test_predict_says_what_the_training_said_about_the_same_files(class_folders: Path, tmp_path: Path) -> None:
+    config = configure(tmp_path / "results", data=class_folders, tta="crops", augment="standard", epochs=1)
+    dataset = load_dataset(config)
+    fitted = fit(config, dataset, EpochLog(config.output / "metrics.jsonl"), Interruption())
+    write_outcome(config, dataset, fitted, [], seconds=1.0)
+
+    table = tmp_path / "predictions.csv"
+    predict(
+        parse_predict_arguments(
+            ["--model", str(config.output / "model.pt"), str(class_folders), "--output", str(table)]
+        )
+    )
+
+    then, now = _read_table(config.output / "predictions.csv"), _read_table(table)
+    assert config.decode_size > config.image_size
+    assert fitted.checkpoint.temperature != 1.0
+    assert len(then) == len(dataset.split.validation) + len(dataset.split.test)
+    for name, row in then.items():
+        assert now[name]["label"] == row["label"]
+        for column in ("probability", "p_blue", "p_red"):
+            assert float(now[name][column]) == pytest.approx(float(row[column]), abs=1e-5)
