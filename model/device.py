@@ -42,15 +42,19 @@ def describe_device(device: torch.device) -> str:
     return f"cpu ({torch.get_num_threads()} threads)"
 
 
-def choose_precision(device: torch.device, network: nn.Module) -> torch.dtype:
+def choose_precision(device: torch.device, network: nn.Module, *, is_exact: bool = False) -> torch.dtype:
     """Return bfloat16 where it has its own circuits, float16 on older GPUs, else float32.
 
     On a CPU, grouped convolutions (MobileNet, EfficientNet, ConvNeXt, ResNeXt) stay float32: in bfloat16 they lose a
-    third to a half of their speed (mobilenet_v3, efficientnet_b0, avx512_bf16, 2026-11).
+    third to a half of their speed (mobilenet_v3, efficientnet_b0, avx512_bf16, 2026-11). So does what `is_exact`: a
+    training whose gradient is that of the whole batch however it is divided, but for rounding, which bfloat16 would
+    make visible.
     """
     if device.type == "cuda":
         major, _minor = torch.cuda.get_device_capability(device)
         return torch.bfloat16 if major >= 8 else torch.float16
+    if is_exact:
+        return torch.float32
     is_grouped = any(isinstance(module, nn.Conv2d) and module.groups > 1 for module in network.modules())
     return torch.bfloat16 if BFLOAT16_FLAGS & _read_cpu_flags() and not is_grouped else torch.float32
 

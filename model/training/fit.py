@@ -28,7 +28,7 @@ from model.training.distributed import Processes
 from model.training.epochs import EpochRunner, Surroundings, keep_finished, name_epoch, pack
 from model.training.loop import Evaluation
 from model.training.resume import CheckpointKeeper, describe_images, refuse_other_images
-from model.training.start import Start, choose_start
+from model.training.start import Start, choose_start, refuse_unfit_network
 from model.training.state import FinishedFold, TrainingState
 from model.training.trainer import Trainer
 
@@ -118,6 +118,7 @@ def _train_fold(
         processes=around.processes,
     )
     refuse_unfit_batches(loader)
+    refuse_unfit_network(loader)
     trainer = Trainer(
         start.build(state.fold),
         config,

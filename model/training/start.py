@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,10 @@ from model.checkpoint import load_checkpoint
 from model.config import TrainConfig
 from model.console import list_names
 from model.data.dataset import Dataset
-from model.errors import CheckpointError
-from model.networks.catalogue import build_network, load_weights, resolve_arch
+from model.errors import CheckpointError, NetworkError
+from model.networks.catalogue import build_network, load_weights, refuse_unfit, resolve_arch, takes_other_sizes
 from model.networks.weights import Pretrained, find_pretrained, load_pretrained
+from model.training.batches import Loader
 from model.training.randomness import derive_seed
 from model.transforms import measure_channels
 
@@ -71,6 +73,23 @@ def choose_start(config: TrainConfig, dataset: Dataset) -> Start:
     learnt = sorted({position for split in dataset.splits for position in split.train})
     measured = measure_channels(torch.from_numpy(dataset.pixels[learnt]))
     return Start(config=config, class_count=class_count, mean=tuple(measured[0]), std=tuple(measured[1]))
+
+
+def refuse_unfit_network(loader: Loader) -> None:
+    """Raise NetworkError when the network cannot learn from such images, or from so few at once."""
+    config = loader.config
+    smallest = loader.choose_size(1)
+    if smallest != config.image_size and not takes_other_sizes(config.arch):
+        raise NetworkError(
+            f"{config.arch} takes images of one size, {config.image_size} pixels, and they would grow from {smallest}.",
+            hint="Use --progressive 1, or another --arch.",
+        )
+    rows = len(loader.indices) // loader.steps_per_epoch // loader.processes.count
+    part = min(rows, math.ceil(config.batch_size / config.accumulate / loader.processes.count))
+    rests = config.freeze or config.freeze_norm
+    refuse_unfit(
+        config.arch, class_count=loader.class_count, image_size=smallest, batch_size=2 if rests else max(1, part)
+    )
 
 
 def _refuse_misfit(config: TrainConfig, dataset: Dataset, arch: str, classes: tuple[str, ...], networks: int) -> None:

@@ -40,7 +40,7 @@ class Trainer:
         self.network = network.to(device)
         self.class_weights = class_weights
         self.processes = processes
-        self.precision = choose_precision(device, network)
+        self.precision = choose_precision(device, network, is_exact=_is_exact(network, config))
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision is torch.float16)
         if config.freeze_norm:
             freeze_norm(network)
@@ -118,3 +118,10 @@ class Trainer:
             label_smoothing=self._config.label_smoothing,
             reduction="sum",
         )
+
+
+def _is_exact(network: nn.Module, config: TrainConfig) -> bool:
+    """Say whether an image's part of the gradient does not depend on the other images of its batch, nor on chance."""
+    rests = config.freeze or config.freeze_norm
+    has_statistics = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    return config.augment == "none" and (rests or not has_statistics)

@@ -1,33 +1,49 @@
-"""The parts of PyTorch: pictures to batches, names to networks, one epoch of learning."""
+"""The parts of the training: batches, gradients, epochs, devices, and memory that is short."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import math
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+from training_runs import SIZE, configure, draw_dataset, train
 
-from model.errors import NetworkError, UsageError
-from model.networks.catalogue import build_network, list_archs
-from model.training.loop import (
-    build_image_set,
-    build_trainer,
-    choose_device,
-    choose_precision,
-    compute_learning_rate,
-    evaluate,
-    train_one_epoch,
-)
-from model.transforms import augment_batch, measure_channels, normalize_batch
+from model.checkpoint import save_checkpoint
+from model.config import TrainConfig
+from model.device import choose_device, choose_precision
+from model.errors import CheckpointError, ModelError, NetworkError, UsageError
+from model.networks.catalogue import build_network
+from model.networks.heads import name_head
+from model.training.batches import Loader, build_image_set, refuse_unfit_batches
+from model.training.distributed import Processes
+from model.training.loop import compute_gradient, evaluate
+from model.training.memory import is_out_of_memory
+from model.training.randomness import RowDropout, Rows, derive_seed
+from model.training.state import TrainingState
+from model.training.trainer import Trainer
+from model.transforms import measure_channels, normalize_batch
 
-# Two threads that wait for each other are slower than one wherever another program wants a core.
-torch.set_num_threads(1)
+CPU = torch.device("cpu")
 
 
-def _images(count: int = 24, size: int = 32, seed: int = 0) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (count, size, size, 3), generator=generator, dtype=torch.uint8)
+def _images(count: int = 24, size: int = SIZE) -> Tensor:
+    return torch.randint(0, 256, (count, size, size, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+
+
+def _loader(config: TrainConfig, processes: Processes | None = None) -> Loader:
+    dataset = draw_dataset(config)
+    data = build_image_set(dataset.pixels, dataset.targets, [127.0] * 3, [70.0] * 3, CPU)
+    indices = torch.tensor(dataset.split.train)
+    return Loader(config=config, data=data, indices=indices, class_count=2, processes=processes or Processes())
+
+
+def _trainer(network: nn.Module, config: TrainConfig, *, steps: int = 10) -> Trainer:
+    return Trainer(network, config, steps=steps, class_weights=torch.ones(2), device=CPU, processes=Processes())
 
 
 def test_measure_channels_is_torchs_mean_and_deviation() -> None:
@@ -52,107 +68,250 @@ def test_normalize_batch_puts_channels_first_and_centres_them() -> None:
 
     batch = normalize_batch(images, torch.tensor(mean), torch.tensor(std))
 
-    assert batch.shape == (24, 3, 32, 32)
+    assert batch.shape == (24, 3, SIZE, SIZE)
     assert batch.is_contiguous(memory_format=torch.channels_last)
     assert batch.mean().item() == pytest.approx(0.0, abs=1e-4)
     assert batch.std().item() == pytest.approx(1.0, abs=1e-2)
 
 
-def test_augment_batch_differs_between_images_and_repeats_for_a_seed() -> None:
-    picture = normalize_batch(_images(1), torch.zeros(3), torch.full((3,), 255.0)).expand(8, -1, -1, -1)
+def test_an_epoch_shows_every_training_image_once_in_batches_of_like_size(tmp_path: Path) -> None:
+    loader = _loader(configure(tmp_path, batch_size=10))
 
-    first = augment_batch(picture, torch.Generator().manual_seed(1))
-    again = augment_batch(picture, torch.Generator().manual_seed(1))
+    batches = loader.draw_batches(epoch=1)
 
-    assert torch.equal(first, again)
-    assert not torch.allclose(first[0], first[1])
-    assert first.is_contiguous(memory_format=torch.channels_last)
+    assert sorted(torch.cat(list(batches)).tolist()) == loader.indices.tolist()
+    assert {len(batch) for batch in batches} <= {8, 9}
 
 
-def test_augment_batch_keeps_the_middle_in_the_picture() -> None:
-    batch = torch.zeros(64, 3, 64, 64)
-    batch[:, :, 24:40, 24:40] = 1.0
+@pytest.mark.parametrize("mixup", [0.0, 1.0])
+def test_processes_share_the_batch_that_one_would_have(mixup: float, tmp_path: Path) -> None:
+    config = configure(tmp_path, mixup=mixup)
+    indices = torch.arange(11)
+    weights = torch.tensor([0.5, 2.0])
 
-    moved = augment_batch(batch, torch.Generator().manual_seed(0))
-
-    contrast = moved.amax(dim=(1, 2, 3)) - moved.amin(dim=(1, 2, 3))
-    assert contrast.min().item() > 0.5
-
-
-@pytest.mark.parametrize("arch", ["cnn", "resnet18", "mobilenet_v3_small", "vit_b_16"])
-def test_build_network_answers_for_every_class(arch: str) -> None:
-    network = build_network(arch, class_count=5, image_size=64)
-
-    with torch.inference_mode():
-        logits = network.eval()(torch.zeros(2, 3, 64, 64))
-
-    assert logits.shape == (2, 5)
-
-
-def test_build_network_suggests_the_name_that_was_meant() -> None:
-    with pytest.raises(NetworkError, match="no architecture 'resnet19'") as raised:
-        build_network("resnet19", class_count=2, image_size=64)
-
-    assert raised.value.hint == "Did you mean resnet18?"
-
-
-def test_build_network_refuses_a_size_that_the_architecture_cannot_take() -> None:
-    with pytest.raises(NetworkError, match="alexnet cannot take images of 32 pixels"):
-        build_network("alexnet", class_count=2, image_size=32)
-
-
-def test_list_archs_holds_classifiers_only() -> None:
-    archs = list_archs()
-
-    assert archs[0] == "cnn"
-    assert "resnet50" in archs
-    assert not [arch for arch in archs if arch.startswith(("fcos", "raft", "fasterrcnn", "deeplab"))]
-
-
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_train_one_epoch_learns_two_colours(precision: torch.dtype) -> None:
-    torch.manual_seed(0)
-    images, targets = _images(48), [k % 2 for k in range(48)]
-    images[1::2, :, :, 0] //= 4  # every second picture is less red
-    mean, std = measure_channels(images)
-    data = build_image_set(images.numpy(), targets, mean, std, torch.device("cpu"))
-    network = build_network("cnn", class_count=2, image_size=32)
-    trainer = build_trainer(network, targets=data.targets, class_count=2, learning_rate=2e-3, steps=20, seed=0)
-    trainer = replace(trainer, precision=precision)
-    everything = torch.arange(48)
-    seen: list[tuple[int, int]] = []
-
-    losses = [
-        train_one_epoch(
-            trainer,
-            data,
-            everything,
-            batch_size=10,
-            first_step=5 * epoch,
-            shielded=nullcontext,
-            progress=lambda *step: seen.append(step),
-        )
-        for epoch in range(4)
+    whole = _loader(config).make_batch(indices, weights, epoch=2, step=7)
+    parts = [
+        _loader(config, Processes(rank=rank, count=3)).make_batch(indices, weights, epoch=2, step=7)
+        for rank in range(3)
     ]
-    answers = evaluate(network, data, everything)
 
-    assert losses[-1] < losses[0]
-    assert seen[:5] == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
-    assert (answers.probabilities.argmax(axis=1) == answers.targets).mean() > 0.9
-
-
-def test_learning_rate_rises_then_falls() -> None:
-    rates = [compute_learning_rate(step, highest=0.01, steps=80) for step in range(80)]
-
-    assert max(rates) == rates[9] == pytest.approx(0.01)
-    assert rates[:10] == sorted(rates[:10])
-    assert rates[9:] == sorted(rates[9:], reverse=True)
-    assert rates[-1] < 0.0002
+    assert torch.equal(torch.cat([part.images for part in parts]), whole.images)
+    assert torch.equal(torch.cat([part.targets for part in parts]), whole.targets)
+    assert [(part.first, part.total, len(part.images)) for part in parts] == [(0, 11, 3), (3, 11, 4), (7, 11, 4)]
+    assert {float(part.weight) for part in parts} == {float(whole.weight)}
+    assert float(whole.weight) == pytest.approx(float((whole.targets @ weights).sum()))
 
 
-@pytest.mark.parametrize("steps", [1, 2, 7])
-def test_learning_rate_is_positive_in_the_shortest_training(steps: int) -> None:
-    assert all(compute_learning_rate(step, highest=0.01, steps=steps) > 0 for step in range(steps))
+def test_a_batch_that_leaves_a_process_without_images_is_refused(tmp_path: Path) -> None:
+    loader = _loader(configure(tmp_path, batch_size=2), Processes(rank=0, count=4))
+
+    with pytest.raises(UsageError, match="A batch of 2 images cannot be shared by 4 processes"):
+        refuse_unfit_batches(loader)
+
+
+def test_progressive_images_grow_in_steps_of_16_to_the_whole_size(tmp_path: Path) -> None:
+    loader = _loader(configure(tmp_path, image_size=100, progressive=0.5, epochs=20))
+
+    sizes = [loader.choose_size(epoch) for epoch in range(1, 21)]
+
+    assert sizes[0] == 48
+    assert sizes == sorted(sizes)
+    assert set(sizes[:14]) <= {48, 64, 80, 96, 100}
+    assert set(sizes[14:]) == {100}
+
+
+def test_dropout_belongs_to_a_place_in_the_batch_however_it_is_divided() -> None:
+    rows = Rows()
+    dropout = RowDropout(0.4, rows).train()
+    features = torch.ones(10, 500)
+
+    rows.choose(0, 10, 10, seed=3)
+    whole = dropout(features)
+    parts = []
+    for first, last in ((0, 3), (3, 4), (4, 10)):
+        rows.choose(first, last - first, 10, seed=3)
+        parts.append(dropout(features[first:last]))
+
+    assert torch.equal(torch.cat(parts), whole)
+    assert whole.mean().item() == pytest.approx(1.0, abs=0.05)
+    assert not torch.equal(whole[0], whole[1])
+    assert torch.equal(dropout.eval()(features), features)
+
+
+def test_derived_seeds_differ_and_repeat() -> None:
+    seeds = {derive_seed(seed, step) for seed in range(20) for step in range(20)}
+
+    assert len(seeds) == 400
+    assert derive_seed(1, 23) == derive_seed(1, 23) != derive_seed(12, 3)
+
+
+class _ShortOfMemory(nn.Module):
+    """A linear network that runs out of memory as PyTorch does, whenever it meets more images than `most`."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3 * SIZE * SIZE, 2)
+        self.most = most
+
+    def forward(self, images: Tensor) -> Tensor:
+        if len(images) > self.most:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory")
+        logits: Tensor = self.layer(images.flatten(1))
+        return logits
+
+
+@pytest.mark.parametrize(("most", "part_size"), [(20, 12), (6, 6), (5, 3), (1, 1)])
+def test_short_memory_halves_what_is_computed_at_once_and_keeps_the_gradient(
+    most: int, part_size: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configure(tmp_path, augment="none")
+    network = _ShortOfMemory(most)
+    trainer = _trainer(network, config)
+    batch = _loader(config).make_batch(torch.arange(12), trainer.class_weights, epoch=1, step=0)
+    state = TrainingState.begin(part_size=12, device=CPU)
+
+    loss = compute_gradient(trainer, batch, state)
+
+    targets = batch.targets * 0.9 + 0.05
+    expected = -(targets * network.layer(batch.images.flatten(1)).log_softmax(dim=1)).sum(dim=1).mean()
+    (gradient,) = torch.autograd.grad(expected, [network.layer.weight])
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert network.layer.weight.grad is not None
+    assert torch.allclose(network.layer.weight.grad, gradient, atol=1e-6)
+    assert state.part_size == part_size
+    assert (
+        len(state.notes)
+        == capsys.readouterr().err.count("Warning: Out of memory with")
+        == round(math.log2(12 / part_size))
+    )
+
+
+def test_memory_that_is_short_for_a_single_image_ends_the_training(tmp_path: Path) -> None:
+    config = configure(tmp_path, augment="none")
+    trainer = _trainer(_ShortOfMemory(0), config)
+    batch = _loader(config).make_batch(torch.arange(12), trainer.class_weights, epoch=1, step=0)
+
+    with pytest.raises(ModelError, match="too short for a single image of 32 pixels") as raised:
+        compute_gradient(trainer, batch, TrainingState.begin(part_size=12, device=CPU))
+
+    assert "--image-size" in raised.value.hint
+
+
+def test_evaluation_asks_about_fewer_images_at_once_when_memory_is_short(tmp_path: Path) -> None:
+    loader = _loader(configure(tmp_path))
+    network = _ShortOfMemory(10)
+
+    answers = evaluate(network, loader.data, loader.indices, size=SIZE, processes=Processes())
+
+    network.most = 1000
+    expected = evaluate(network, loader.data, loader.indices, size=SIZE, processes=Processes())
+    assert np.allclose(answers.logits, expected.logits, atol=1e-5)
+    assert answers.loss == pytest.approx(expected.loss)
+    assert answers.probabilities.sum(axis=1) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.cuda.OutOfMemoryError("CUDA out of memory."), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (MemoryError(), True),
+        (RuntimeError("shape '[2]' is invalid for input of size 3"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_out_of_memory_is_told_from_other_errors(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected
+
+
+def test_the_head_learns_first_and_then_everything_with_a_rate_of_its_own(tmp_path: Path) -> None:
+    network = build_network("cnn", class_count=2, image_size=SIZE)
+    config = configure(tmp_path, head_share=0.4, learning_rate=0.001, warm_up=0.0)
+    trainer = _trainer(network, config, steps=10)
+    learning, rates = [], []
+    for step in range(10):
+        trainer.begin_step(step)
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
+        learning.append({name for name, parameter in network.named_parameters() if parameter.requires_grad})
+
+    head = name_head(network)
+    assert learning[3] == {f"{head}.weight", f"{head}.bias"}
+    assert learning[4] == {name for name, _ in network.named_parameters()}
+    assert rates[0] == pytest.approx(0.01)
+    assert rates[4] == pytest.approx(0.001)
+    assert rates[:4] == sorted(rates[:4], reverse=True)
+
+
+def test_the_answer_of_an_auxiliary_head_counts_less(tmp_path: Path) -> None:
+    trainer = _trainer(nn.Linear(2, 2), configure(tmp_path, label_smoothing=0.0))
+    targets = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    right, wrong = 9.0 * targets, 9.0 * targets.flip(0)
+
+    assert trainer.compute_loss((right, wrong), targets).item() == pytest.approx(0.4 * 18.0, abs=0.01)
+    assert trainer.compute_loss((wrong, right), targets).item() == pytest.approx(18.0, abs=0.01)
+
+
+@pytest.mark.parametrize("options", [{"freeze": True, "freeze_norm": False}, {"freeze": True, "ema": 0.0}])
+def test_freeze_changes_the_head_only(options: dict[str, Any], tmp_path: Path) -> None:
+    before = train(configure(tmp_path / "body", epochs=1)).checkpoint
+    save_checkpoint(tmp_path / "body.pt", before)
+
+    after = train(configure(tmp_path / "head", start_from=tmp_path / "body.pt", **options)).checkpoint
+
+    same = {name for name, weights in after.states[0].items() if torch.equal(weights, before.states[0][name])}
+    assert set(after.states[0]) - same == {"classifier.weight", "classifier.bias"}
+    assert (after.mean, after.std) == (before.mean, before.std)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"arch": "small_resnet"}, "is a cnn, and this training is of a small_resnet"),
+        ({"classes": ("cat", "dog")}, "tells apart cat, dog; these images are blue, red"),
+        ({"folds": 2}, "holds 2 networks"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_refused_by_name(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+    classes = change.pop("classes", None)
+    folds = change.pop("folds", 0)
+    fitted = train(configure(tmp_path / "first", epochs=1, folds=folds))
+    save_checkpoint(tmp_path / "model.pt", replace(fitted.checkpoint, classes=classes or fitted.checkpoint.classes))
+
+    with pytest.raises(CheckpointError, match=message):
+        train(configure(tmp_path / "second", start_from=tmp_path / "model.pt", **change))
+
+
+@pytest.mark.parametrize("options", [{"ema": 0.0}, {"folds": 3, "tta": "flip"}])
+def test_two_colours_are_learnt(options: dict[str, Any], tmp_path: Path) -> None:
+    config = configure(tmp_path, **{"epochs": 8, **options})
+
+    fitted = train(config)
+
+    assert len(fitted.checkpoint.states) == max(1, config.folds)
+    assert fitted.checkpoint.decode_size == config.decode_size
+    assert (fitted.test.probabilities.argmax(axis=1) == fitted.test.targets).mean() > 0.9
+    if config.folds:
+        assert sorted(fitted.test.positions.tolist()) == list(range(48))
+
+
+def test_patience_ends_the_training_and_keeps_the_best(tmp_path: Path) -> None:
+    fitted = train(configure(tmp_path, epochs=50, patience=3, learning_rate=1e-9))
+
+    assert fitted.epochs == fitted.best_epoch + 3 < 50
+    assert fitted.notes == (f"stopped after epoch {fitted.epochs}: 3 epochs without a better one",)
+
+
+def test_an_average_keeps_the_last_epoch(tmp_path: Path) -> None:
+    fitted = train(configure(tmp_path, ema=5.0))
+
+    assert fitted.best_epoch == fitted.epochs == 3
+    assert fitted.steps == 9
+
+
+def test_a_network_of_one_size_refuses_growing_images(tmp_path: Path) -> None:
+    with pytest.raises(NetworkError, match="vit_b_16 takes images of one size"):
+        train(configure(tmp_path, arch="vit_b_16", image_size=64, progressive=0.5))
 
 
 def test_choose_device_refuses_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,27 +323,40 @@ def test_choose_device_refuses_a_gpu_that_is_not_there(monkeypatch: pytest.Monke
         choose_device("cuda")
 
 
-@pytest.mark.parametrize(("flags", "expected"), [({"avx2"}, torch.float32), ({"avx2", "amx_bf16"}, torch.bfloat16)])
-def test_choose_precision_on_a_cpu_asks_for_its_circuits(
-    monkeypatch: pytest.MonkeyPatch, flags: set[str], expected: torch.dtype
+def test_choose_device_refuses_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As on a machine with one GPU.
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+
+    with pytest.raises(UsageError, match="started 2 processes, and PyTorch finds only 1 GPU"):
+        choose_device("auto")
+
+
+@pytest.mark.parametrize(
+    ("flags", "arch", "expected"),
+    [
+        ({"avx2"}, "cnn", torch.float32),
+        ({"avx2", "amx_bf16"}, "cnn", torch.bfloat16),
+        ({"avx512_bf16"}, "resnet18", torch.bfloat16),
+        ({"avx512_bf16"}, "mobilenet_v3_small", torch.float32),
+    ],
+)
+def test_choose_precision_on_a_cpu_asks_for_its_circuits_and_the_convolutions(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], arch: str, expected: torch.dtype
 ) -> None:
     # No machine has both kinds of CPU.
-    monkeypatch.setattr("model.training.loop._read_cpu_flags", lambda: flags)
+    monkeypatch.setattr("model.device._read_cpu_flags", lambda: frozenset(flags))
+    network = build_network(arch, class_count=2, image_size=64)
 
-    assert choose_precision(torch.device("cpu")) is expected
+    assert choose_precision(CPU, network) is expected
+    assert choose_precision(CPU, network, is_exact=True) is torch.float32
 
 
 @pytest.mark.gpu
-def test_train_one_epoch_runs_on_a_gpu() -> None:
-    device = torch.device("cuda")
-    images = _images(16)
-    data = build_image_set(images.numpy(), [0, 1] * 8, [127.0] * 3, [70.0] * 3, device)
-    network = build_network("cnn", class_count=2, image_size=32).to(device)
-    trainer = build_trainer(network, targets=data.targets, class_count=2, learning_rate=1e-3, steps=4, seed=0)
+@pytest.mark.parametrize("arch", ["cnn", "small_resnet", "resnet18"])
+def test_training_runs_on_a_gpu(arch: str, tmp_path: Path) -> None:
+    fitted = train(configure(tmp_path, arch=arch, device="cuda", epochs=4, mixup=0.5, augment="trivial"))
 
-    loss = train_one_epoch(
-        trainer, data, torch.arange(16), batch_size=4, first_step=0, shielded=nullcontext, progress=lambda *_step: None
-    )
-
-    assert loss == pytest.approx(0.7, abs=0.6)
-    assert evaluate(network, data, torch.arange(16)).probabilities.shape == (16, 2)
+    assert fitted.precision == "bfloat16"
+    assert np.isfinite(fitted.test.loss)

@@ -1,0 +1,116 @@
+"""Two processes under torchrun: the weights of one, one voice, one set of files, and no process that waits for ever."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from training_runs import configure, train
+
+ROOT = Path(__file__).parents[2]
+
+# Nothing that depends on which images stand beside each other; dropout, mixing and class weights do not.
+EXACT = ("--augment", "none", "--freeze-norm", "--balance", "weights", "--dropout", "0.5", "--cutmix", "0.5")
+
+
+def _command(folder: Path, output: Path, *options: str, processes: int) -> list[str]:
+    launcher = [sys.executable, "-m"]
+    if processes > 1:
+        launcher += ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
+    images = ["--data", str(folder), "--output", str(output), "--image-size", "32", "--device", "cpu", "--arch", "cnn"]
+    return [*launcher, "model.train", *images, *options]
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+
+
+def _run(folder: Path, output: Path, *options: str, processes: int) -> subprocess.CompletedProcess[str]:
+    command = _command(folder, output, *options, processes=processes)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=_environment(), check=False)
+
+
+@contextmanager
+def _started(folder: Path, output: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start a training of two processes that would last for hours, and wait for its second epoch."""
+    command = _command(folder, output, "--epochs", "10000", processes=2)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment(), start_new_session=True
+    )
+    assert process.stdout is not None
+    try:
+        next(line for line in process.stdout if line.startswith("epoch 2/"))
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _find_worker(output: Path, rank: int) -> int:
+    """Return the process id of a worker, by what torchrun told it."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "environ").read_bytes().split(b"\0")
+            command = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if f"RANK={rank}".encode() in words and str(output).encode() in command:
+            return int(folder.name)
+    raise LookupError(rank)
+
+
+def test_two_processes_give_the_weights_of_one(class_folders: Path, tmp_path: Path) -> None:
+    options = ("--epochs", "3", "--batch-size", "10", *EXACT)
+
+    done = [_run(class_folders, tmp_path / str(count), *options, processes=count) for count in (1, 2)]
+
+    assert [run.returncode for run in done] == [0, 0], done[1].stderr
+    assert "float32" in done[0].stdout
+    assert "2 processes" in done[1].stdout
+    one, two = (torch.load(tmp_path / name / "model.pt", weights_only=True)["states"][0] for name in ("1", "2"))
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-4
+    alone, shared = ((tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in ("1", "2"))
+    assert len(shared) == len(alone) == 3
+    assert json.loads(shared[2])["train_loss"] == pytest.approx(json.loads(alone[2])["train_loss"], abs=1e-4)
+    assert done[1].stdout.count("epoch 3/3") == 1
+
+
+def test_parts_of_a_batch_give_the_weights_of_the_whole(tmp_path: Path) -> None:
+    options = {"augment": "none", "freeze_norm": True, "balance": "weights", "dropout": 0.5, "mixup": 1.0}
+
+    whole, parts = (
+        train(configure(tmp_path / str(parts), accumulate=parts, **options)).checkpoint.states[0] for parts in (1, 5)
+    )
+
+    assert max(float((whole[name] - parts[name]).abs().max()) for name in whole) < 1e-4
+
+
+@pytest.mark.slow
+def test_an_interruption_is_agreed_between_processes(class_folders: Path, tmp_path: Path) -> None:
+    with _started(class_folders, tmp_path) as process:
+        os.kill(_find_worker(tmp_path, rank=1), signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert len(re.findall("Stopped by SIGTERM in epoch", output)) == 1
+    assert (tmp_path / "checkpoints" / "last.pt").exists()
+
+
+def test_a_killed_worker_ends_the_training_with_its_checkpoint_kept(class_folders: Path, tmp_path: Path) -> None:
+    with _started(class_folders, tmp_path) as process:
+        os.kill(_find_worker(tmp_path, rank=1), signal.SIGKILL)
+        output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert "Error: Another process of this training has ended" in output
+    assert torch.load(tmp_path / "checkpoints" / "last.pt", weights_only=True)["training"]["state"]["step"] >= 0
