@@ -93,16 +93,19 @@ def _weigh(metrics: Mapping[str, Any]) -> str:
     floors = list_floors(metrics)
     best = max(floors, key=lambda floor: floor.accuracy)
     told = " and ".join(f"{floor.name} is right in {show_share(floor.accuracy)}" for floor in floors)
-    low = (test.get("accuracy_interval") or [test["accuracy"]])[0]
+    return f"For comparison, without any network: {told}. {_judge_floor(test, best, len(floors))}"
+
+
+def _judge_floor(test: Mapping[str, Any], best: Floor, floor_count: int) -> str:
+    interval = test.get("accuracy_interval")
+    low, high = interval or (test["accuracy"], test["accuracy"])
     if test["accuracy"] <= best.accuracy:
-        verdict = f"<strong>The model is not better than {best.name}: it is of no use as it is.</strong>"
-    elif low <= best.accuracy:
-        verdict = (
-            f"Whether the model is better than {best.name} <strong>cannot be told from so few test images</strong>."
-        )
-    else:
-        verdict = f"The model is better than {'both' if len(floors) == 2 else 'that'}, by more than chance."
-    return f"For comparison, without any network: {told}. {verdict}"
+        useless = " It is of no use as it is." if high <= best.accuracy else ""
+        return f"<strong>On these images the model is not better than {best.name}.</strong>{useless}"
+    if low <= best.accuracy:
+        return f"Whether the model is better than {best.name} <strong>cannot be told from so few test images</strong>."
+    chance = ", by more than chance" if interval else ""
+    return f"The model is better than {'both' if floor_count == 2 else 'that'}{chance}."
 
 
 def _find_alarms(metrics: Mapping[str, Any]) -> list[str]:

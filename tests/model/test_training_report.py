@@ -175,8 +175,12 @@ def test_report_begins_with_the_answer() -> None:
 @pytest.mark.parametrize(
     ("accuracy", "interval", "expected"),
     [
-        (0.55, [0.5, 0.6], "The model is not better than copying the 5 most similar training images"),
-        (0.60, [0.55, 0.65], "The model is not better than copying the 5 most similar training images"),
+        (0.50, [0.4, 0.58], "not better than copying the 5 most similar training images. It is of no use as it is."),
+        (
+            0.60,
+            [0.55, 0.65],
+            "On these images the model is not better than copying the 5 most similar training images.",
+        ),
         (0.65, [0.58, 0.72], "cannot be told from so few test images"),
         (0.75, [0.68, 0.82], "better than both, by more than chance"),
     ],
@@ -184,7 +188,10 @@ def test_report_begins_with_the_answer() -> None:
 def test_report_weighs_the_model_against_the_best_floor(accuracy: float, interval: list[float], expected: str) -> None:
     part = pretend_part(("a", "b")) | {"accuracy": accuracy, "accuracy_interval": interval}
 
-    assert expected in _build(pretend_metrics(("a", "b"), part=part)).text
+    text = _build(pretend_metrics(("a", "b"), part=part)).text
+
+    assert expected in text
+    assert ("of no use" in text) is (interval[1] <= 0.6)  # the better of the two floors
 
 
 @pytest.mark.parametrize(
