@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.formats import explain_suffix
 from model.data.images import DecodedImages, Pixels, decode_images
 from model.prediction.table import Answer
 
@@ -51,7 +52,7 @@ def _answer(names: Sequence[str], decoded: DecodedImages, classifier: Classifies
     pixels = decoded.pixels if len(good) == len(names) else decoded.pixels[good]
     shares = iter(np.asarray(classifier.classify(pixels)).tolist() if good else [])
     return [
-        Answer(name=name, fault=decoded.faults[k])
+        Answer(name=name, fault=explain_suffix(name) or decoded.faults[k])
         if k in decoded.faults
         else Answer(name=name, shares=tuple(next(shares)))
         for k, name in enumerate(names)

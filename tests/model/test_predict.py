@@ -89,6 +89,15 @@ def test_predict_writes_a_row_for_each_image_and_lists_what_it_skipped(
     assert "1 image cannot be read and will be skipped: dive0/broken.png (is not an image)" in told.err
 
 
+def test_predict_names_a_format_that_is_not_read(photos: Path) -> None:
+    (photos / "phone.heic").write_bytes(b"as a telephone writes it")
+
+    fill_table(Path("out.csv"), make_work(Brightness()))
+
+    reasons = {row["filename"]: row["reason"] for row in _read(Path("out.skipped.csv"))}
+    assert reasons["phone.heic"].startswith("is HEIC")
+
+
 def test_predict_does_not_list_as_skipped_what_was_mended(photos: Path) -> None:
     fill_table(Path("out.csv"), make_work(Brightness()))
     (photos / "dive0" / "broken.png").unlink()
