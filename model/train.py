@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from model.claim import claim, remove_leftovers
@@ -52,7 +53,7 @@ def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> d
             return None
     events = EventLog(config.output / "events") if launch.is_first else None
     log = EpochLog(config.output / "metrics.jsonl", events=events, is_resumed=config.resume or not launch.is_first)
-    dataset = load_dataset(config)
+    dataset = load_dataset(config, before_decoding=partial(_refuse_network, config))
 
     # PyTorch takes seconds to import; a folder that cannot be used is told before.
     from model.device import choose_device
@@ -73,6 +74,16 @@ def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> d
             raise
         remove_checkpoint(config)
     return metrics
+
+
+def _refuse_network(config: TrainConfig, class_count: int) -> None:
+    """Raise UsageError when the network cannot be built, or its pretrained weights cannot be had."""
+    from model.networks.catalogue import refuse_unfit
+    from model.networks.weights import find_pretrained
+
+    refuse_unfit(config.arch, class_count=class_count, image_size=config.image_size, auxiliary=not config.freeze)
+    if config.pretrained:
+        find_pretrained(config.arch, where=config.weights)
 
 
 def _tell(metrics: Mapping[str, Any]) -> None:

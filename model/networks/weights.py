@@ -20,7 +20,6 @@ from torchvision import models
 from torchvision.models import VisionTransformer
 from torchvision.models.vision_transformer import interpolate_embeddings
 
-from model.console import say
 from model.errors import NetworkError, UsageError
 from model.networks import stores
 from model.networks.catalogue import AUXILIARY, OURS, resolve_arch
@@ -94,8 +93,6 @@ def _find_file(arch: str, url: str, where: str) -> Path:
         place = stores.open_store(where)
         chosen = _choose(name, place.list_names(_parse(name)["stem"]), arch, where)
         if chosen:
-            if chosen != name:
-                say(f"note: pretrained weights are {chosen} of {where}, not torchvision's default, {name}")
             return place.bring(chosen, cache)
         searched.insert(0, where)
     if not (cache / name).is_file():

@@ -11,7 +11,7 @@ from torch import nn
 
 from model.checkpoint import load_checkpoint
 from model.config import TrainConfig
-from model.console import list_names
+from model.console import list_names, say
 from model.data.dataset import Dataset
 from model.errors import CheckpointError, NetworkError
 from model.networks.catalogue import build_network, load_weights, refuse_unfit, resolve_arch, takes_other_sizes
@@ -67,6 +67,7 @@ def choose_start(config: TrainConfig, dataset: Dataset) -> Start:
         )
     if config.pretrained:
         pretrained = find_pretrained(config.arch, where=config.weights)
+        say(f"pretrained weights: {pretrained.path}")
         mean, std = pretrained.mean, pretrained.std
         return Start(config=config, class_count=class_count, mean=mean, std=std, pretrained=pretrained)
     # Folds share their statistics, as the one model of all of them has room for one pair: labels play no part in it.

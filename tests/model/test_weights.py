@@ -20,12 +20,14 @@ from torch import nn
 from torchvision import models
 from torchvision.models.densenet import DenseNet
 from torchvision.models.vision_transformer import VisionTransformer
+from training_runs import configure, train
 
 from model.errors import NetworkError, SaveError, UsageError
 from model.networks import weights
 from model.networks.catalogue import build_network
 from model.networks.stores import UnreachableError, download
 from model.networks.weights import Pretrained, find_pretrained, load_pretrained
+from model.training.randomness import derive_seed
 
 ARCH = "shufflenet_v2_x0_5"
 STEM = "shufflenetv2_x0.5"
@@ -135,6 +137,21 @@ def test_load_pretrained_refuses_the_weights_of_another_network(tmp_path: Path) 
         path = _save(content, tmp_path / reason)
         with pytest.raises(UsageError, match=reason):
             load_pretrained(network, find_pretrained(ARCH, where=str(path.parent)), image_size=64)
+
+
+def test_training_freezes_pretrained_weights_and_carries_their_normalisation(published: Path, tmp_path: Path) -> None:
+    config = configure(
+        tmp_path / "out", arch=ARCH, pretrained=True, freeze=True, weights=str(published.parent), epochs=1, ema=0.0
+    )
+
+    checkpoint = train(config).checkpoint
+
+    (learnt,), expected = checkpoint.states, torch.load(published, weights_only=True)
+    assert all(torch.equal(learnt[name], part) for name, part in expected.items() if not name.startswith("fc."))
+    assert checkpoint.mean == pytest.approx((123.675, 116.28, 103.53))
+    torch.manual_seed(derive_seed(config.seed, 0))
+    head = build_network(ARCH, class_count=2, image_size=32).get_parameter("fc.weight").detach()
+    assert 0.0 < float((learnt["fc.weight"] - head).abs().max()) < 0.5  # it began there, and has learnt
 
 
 def test_load_pretrained_runs_no_code(tmp_path: Path) -> None:
