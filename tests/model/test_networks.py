@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import copy
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch import nn
 from model.errors import NetworkError
 from model.networks.catalogue import build_empty, build_network, drop_auxiliary, list_archs, load_weights, refuse_unfit
 from model.networks.heads import find_head, freeze_body, freeze_norm, set_dropout, unfreeze_body
+from model.train import main
 
 NAMED = [
     ("cnn", 32),
@@ -148,3 +151,17 @@ def test_set_dropout_changes_what_is_dropped_before_the_last_layers(arch: str, s
     set_dropout(network, 0.4)
 
     assert {module.p for module in network.modules() if isinstance(module, nn.Dropout)} == shares
+
+
+def test_network_is_refused_before_the_images_are_decoded(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--data", str(class_folders), "--output", str(tmp_path / "results"), "--device", "cpu"]
+    monkeypatch.setattr(sys, "argv", ["train", *options, "--arch", "inception_v3", "--image-size", "64"])
+
+    with pytest.raises(NetworkError, match="inception_v3 cannot take images of 64 pixels"):
+        main()
+
+    told = "".join(capsys.readouterr())
+    assert "40 images in 2 classes" in told
+    assert "decoded" not in told
