@@ -123,12 +123,29 @@ def test_predictions_agree_with_the_metrics(trained: dict[str, Any]) -> None:
         assert row["probability"] == row[f"p_{row['label']}"]
 
 
-def test_training_again_with_the_seed_gives_the_same_model(trained: dict[str, Any], tmp_path: Path) -> None:
-    _run("model.train", "--data", trained["folder"] / "data", "--output", tmp_path, *trained["options"])
+def test_a_killed_training_resumes_to_the_model_of_one_that_was_not(trained: dict[str, Any], tmp_path: Path) -> None:
+    arguments = ("--data", str(trained["folder"] / "data"), "--output", str(tmp_path), *trained["options"])
+    command = [sys.executable, "-m", "model.train", *arguments]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_environment()
+    )
+    assert process.stdout is not None
+    next(line for line in process.stdout if line.startswith("epoch 1/3  loss"))
+    process.kill()
+    process.communicate()
 
-    first = torch.load(trained["out"] / "model.pt", weights_only=True)["state_dict"]
-    second = torch.load(tmp_path / "model.pt", weights_only=True)["state_dict"]
-    assert all(torch.equal(first[name], second[name]) for name in first)
+    resumed = _run("model.train", *arguments, "--resume")
+    again = _run("model.train", *arguments, "--resume")
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert "going on after step" in resumed.stdout
+    first, second = (torch.load(folder / "model.pt", weights_only=True) for folder in (trained["out"], tmp_path))
+    assert all(torch.equal(first["states"][0][name], second["states"][0][name]) for name in first["states"][0])
+    assert first["temperature"] == second["temperature"]
+    assert (tmp_path / "predictions.csv").read_text() == (trained["out"] / "predictions.csv").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in trained["out"].iterdir())
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith("the training is finished")
 
 
 def test_predict_classifies_a_folder_and_skips_what_it_cannot_read(trained: dict[str, Any], tmp_path: Path) -> None:
@@ -208,8 +225,7 @@ def test_a_signal_saves_a_checkpoint_that_predicts(
     assert f"Stopped by {number.name} in epoch " in stderr
     assert str(job / "checkpoints" / "last.pt") in stderr
     content = torch.load(job / "checkpoints" / "last.pt", weights_only=True)
-    assert content["training"]["epoch"] >= 2
-    assert {"optimizer", "generator", "best_state"} < set(content["training"])
+    assert content["training"]["state"]["epoch"] >= 2
 
 
 @pytest.mark.parametrize(
