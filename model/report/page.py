@@ -30,7 +30,7 @@ def build_report(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]
         _draw_learning(metrics, epochs),
         _draw_classes(metrics),
         _draw_trust(metrics["test"]),
-        _draw_cases(cases),
+        _draw_cases(metrics, cases),
         _draw_making(metrics),
     )
     return fill_page(title=title, content="".join(content))
@@ -131,7 +131,7 @@ def _draw_trust(test: Mapping[str, Any]) -> str:
     return rankings + calibration
 
 
-def _draw_cases(cases: Sequence[Case]) -> str:
+def _draw_cases(metrics: Mapping[str, Any], cases: Sequence[Case]) -> str:
     mistakes = [case for case in cases if case.kind == "mistake"]
     unsure = [case for case in cases if case.kind == "unsure"]
     key = (
@@ -142,10 +142,16 @@ def _draw_cases(cases: Sequence[Case]) -> str:
     return draw_section(
         "The most certain mistakes",
         f"Where the model was surest and wrong. Some may be labelled wrong themselves. {key}",
-        draw_gallery(mistakes) or "<p>None to show.</p>",
+        draw_gallery(mistakes) or f"<p>{_tell_no_mistakes(metrics)}</p>",
     ) + draw_section(
         "The least certain answers", f"Where two classes were almost equally likely. {key}", draw_gallery(unsure)
     )
+
+
+def _tell_no_mistakes(metrics: Mapping[str, Any]) -> str:
+    if metrics["test"]["accuracy"] == metrics["validation"]["accuracy"] == 1.0:
+        return "There are none: every validation and test image was answered rightly."
+    return "None can be shown: the pictures were not there any more."
 
 
 def _draw_making(metrics: Mapping[str, Any]) -> str:

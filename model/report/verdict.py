@@ -132,8 +132,8 @@ def _find_doubts(metrics: Mapping[str, Any]) -> list[str]:
     interval = test.get("accuracy_interval")
     if interval and interval[1] - interval[0] > WIDE_INTERVAL:
         doubts.append(
-            f"{count(test['count'], 'test image')} are too few for a sharp answer: the true figure may be anywhere in "
-            f"{show_interval(interval)}. Cross-validation (<code>--folds 5</code>) tests every image."
+            f"{count(test['count'], 'test image')}{_tell_groups(test)} are too few for a sharp answer: the true figure "
+            f"may be anywhere in {show_interval(interval)}. Cross-validation (<code>--folds 5</code>) tests every image."
         )
     sizes = {label: sum(row) for label, row in zip(test["labels"], test["confusion_matrix"], strict=True)}
     absent = [label for label, size in sizes.items() if not size]
@@ -153,6 +153,12 @@ def _find_doubts(metrics: Mapping[str, Any]) -> list[str]:
     if 0 < twins <= MANY_TWINS * test["count"]:
         doubts.append(_tell_twins(twins))
     return doubts
+
+
+def _tell_groups(test: Mapping[str, Any]) -> str:
+    """Return how many groups the images are from, where it is they that are few."""
+    groups = test.get("group_count") or 0
+    return f" from {count(groups, 'group')}" if 0 < groups < test["count"] / 2 else ""
 
 
 def _count_twins(metrics: Mapping[str, Any]) -> int:

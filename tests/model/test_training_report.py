@@ -251,6 +251,22 @@ def test_report_leaves_out_groups_of_which_nothing_can_be_said() -> None:
     assert "one picture" not in text
 
 
+def test_report_says_that_it_is_the_groups_that_are_few() -> None:
+    part = _part([[9, 1], [1, 9]], accuracy_interval=[0.3, 1.0], group_count=2)
+
+    assert "20 test images from 2 groups are too few" in _build(pretend_metrics(("a", "b"), part=part)).text
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "expected"),
+    [(1.0, "every validation and test image was answered rightly"), (0.9, "None can be shown")],
+)
+def test_report_without_mistakes_says_why(accuracy: float, expected: str) -> None:
+    part = pretend_part(("a", "b")) | {"accuracy": accuracy}
+
+    assert expected in _build(pretend_metrics(("a", "b"), part=part)).text
+
+
 def test_report_names_a_rare_class() -> None:
     images = pretend_metrics()["images"] | {"by_class": {"fish": 1000, "crab": 12}}
 
