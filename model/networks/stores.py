@@ -10,7 +10,7 @@ import re
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +25,10 @@ CHUNK_BYTES = 1 << 20
 CONNECT_SECONDS = 10.0
 
 
+# Gets a file that has just been fetched, under another name, and what it will be called; may refuse it.
+Check = Callable[[Path, str], None]
+
+
 class UnreachableError(Exception):
     """The hub does not answer, or does not have the file."""
 
@@ -35,7 +39,7 @@ class Store(Protocol):
     def list_names(self, stem: str) -> list[str]:
         """Return the names of the files that begin with `stem`."""
 
-    def bring(self, name: str, cache: Path) -> Path:
+    def bring(self, name: str, cache: Path, check: Check) -> Path:
         """Return where a file lies on this machine, having fetched it into `cache` if need be."""
 
 
@@ -54,12 +58,12 @@ def open_store(where: str) -> Store:
     return _Folder(folder)
 
 
-def download(url: str, path: Path, *, connect_seconds: float = CONNECT_SECONDS) -> None:
+def download(url: str, path: Path, check: Check, *, connect_seconds: float = CONNECT_SECONDS) -> None:
     """Fetch a file over HTTP and put it at `path`, whole; raises UnreachableError, SaveError."""
     response = _open(url, connect_seconds)
     try:
         with response:
-            _keep(path, _read(response), url=url, size=int(response.headers.get("Content-Length") or 0))
+            _keep(path, _read(response), check, url=url, size=int(response.headers.get("Content-Length") or 0))
     except _ReadError as error:
         raise UnreachableError(str(error)) from error
 
@@ -74,7 +78,7 @@ class _Folder:
         except OSError as error:
             raise UsageError(f"--weights {self.folder} cannot be read: {error.strerror}.") from error
 
-    def bring(self, name: str, cache: Path) -> Path:  # noqa: ARG002
+    def bring(self, name: str, cache: Path, check: Check) -> Path:  # noqa: ARG002
         return self.folder / name
 
 
@@ -89,12 +93,12 @@ class _Bucket:
         pages = self._call("s3:ListBucket", self.client.list_objects_v2, Prefix=self.prefix + stem)
         return [entry["Key"].removeprefix(self.prefix) for entry in pages.get("Contents", [])]
 
-    def bring(self, name: str, cache: Path) -> Path:
+    def bring(self, name: str, cache: Path, check: Check) -> Path:
         path = cache / name
         if not path.is_file():
             answer = self._call("s3:GetObject", self.client.get_object, Key=self.prefix + name)
             try:
-                _keep(path, _read(answer["Body"]), url=f"{self.where}: {name}", size=answer["ContentLength"])
+                _keep(path, _read(answer["Body"]), check, url=f"{self.where}: {name}", size=answer["ContentLength"])
             except _ReadError as error:
                 raise UsageError(f"{name} cannot be fetched from --weights {self.where}: {error}.") from error
         return path
@@ -164,7 +168,7 @@ def _read(response: Any) -> Iterator[bytes]:
         yield chunk
 
 
-def _keep(path: Path, chunks: Iterator[bytes], *, url: str, size: int) -> None:
+def _keep(path: Path, chunks: Iterator[bytes], check: Check, *, url: str, size: int) -> None:
     """Write what arrives under another name, and rename it when it is all there."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     say(f"fetching {url}" + (f" ({size / 1e6:,.0f} MB)" if size else ""))
@@ -180,6 +184,7 @@ def _keep(path: Path, chunks: Iterator[bytes], *, url: str, size: int) -> None:
                 raise _ReadError(f"it ended after {file.tell():,} of {size:,} bytes")
             file.flush()
             os.fsync(file.fileno())
+        check(temporary, path.name)
         temporary.replace(path)
     except OSError as error:
         raise SaveError(

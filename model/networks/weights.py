@@ -11,6 +11,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def find_pretrained(arch: str, *, where: str = "") -> Pretrained:
         )
     published = models.get_model_weights(arch).DEFAULT
     path = _find_file(arch, published.url, where)
-    _refuse_altered(path, published.url)
+    _refuse_altered(path, path.name, url=published.url)
     transforms = published.transforms()
     mean, std = ((0.5,) * 3, (0.5,) * 3) if arch in _BETWEEN_ONES else (transforms.mean, transforms.std)
     return Pretrained(
@@ -89,15 +90,16 @@ def _find_file(arch: str, url: str, where: str) -> Path:
     name = url.rpartition("/")[2]
     cache = Path(torch.hub.get_dir()) / "checkpoints"
     searched = [str(cache)]
+    check = partial(_refuse_altered, url=url)
     if where:
         place = stores.open_store(where)
         chosen = _choose(name, place.list_names(_parse(name)["stem"]), arch, where)
         if chosen:
-            return place.bring(chosen, cache)
+            return place.bring(chosen, cache, check)
         searched.insert(0, where)
     if not (cache / name).is_file():
         try:
-            stores.download(url, cache / name)
+            stores.download(url, cache / name, check)
         except stores.UnreachableError as error:
             raise UsageError(
                 f"{arch}'s pretrained weights, {name}, are not in {' nor in '.join(searched)},"
@@ -122,7 +124,8 @@ def _choose(name: str, found: list[str], arch: str, where: str) -> str | None:
     return others[0] if others else None
 
 
-def _refuse_altered(path: Path, url: str) -> None:
+def _refuse_altered(path: Path, called: str, *, url: str) -> None:
+    """Raise UsageError unless the file at `path` is what it is called."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -130,11 +133,13 @@ def _refuse_altered(path: Path, url: str) -> None:
                 digest.update(chunk)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
-    if not digest.hexdigest().startswith(_parse(path.name)["digest"]):
+    name, begins = _parse(called), digest.hexdigest()[:8]
+    if not digest.hexdigest().startswith(name["digest"]):
         raise UsageError(
-            f"{path} is truncated, altered or another file: its SHA-256 begins with {digest.hexdigest()[:8]},"
-            f" not with {_parse(path.name)['digest'][:8]} as its name says.",
-            hint=f"Remove it, and fetch {url} again.",
+            f"{path.with_name(called)} is truncated, altered or another file: its SHA-256 begins with {begins},"
+            f" not with {name['digest'][:8]} as its name says.",
+            hint=f"Fetch {url} again. Weights of your own are taken from the folder that --weights names, as"
+            f" {name['stem']}-{begins}.pth.",
         )
 
 

@@ -207,6 +207,28 @@ def test_find_pretrained_fetches_from_the_hub_into_the_cache(
     assert found.path.read_bytes() == published.read_bytes()
 
 
+def test_find_pretrained_keeps_nothing_that_is_not_what_was_asked_for(
+    hub: str, published: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A hub that answers with other content than the name says: here, under the default file's name.
+    served = published.with_name(DEFAULT)
+    served.write_bytes(b"<html>Please log in</html>")
+    entry = SimpleNamespace(url=f"{hub.rpartition('/')[0]}/{DEFAULT}", transforms=None)
+    monkeypatch.setattr(weights.models, "get_model_weights", lambda _arch: SimpleNamespace(DEFAULT=entry))
+    try:
+        with pytest.raises(UsageError, match="its SHA-256 begins with") as raised:
+            find_pretrained(ARCH)
+    finally:
+        served.unlink()
+
+    assert str(cache / DEFAULT) in raised.value.message
+    assert list(cache.iterdir()) == []
+
+
+def _accept(path: Path, called: str) -> None:
+    """Find nothing wrong with a file."""
+
+
 def test_download_leaves_nothing_half_done(hub: str, tmp_path: Path) -> None:
     class BreaksOff(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -220,12 +242,12 @@ def test_download_leaves_nothing_half_done(hub: str, tmp_path: Path) -> None:
 
     target = tmp_path / "new" / "file.pth"
     with pytest.raises(UnreachableError, match=r"it answered 404 \(file not found\)"):
-        download(hub + ".other", target)
+        download(hub + ".other", target, _accept)
     with _serve(BreaksOff) as address, pytest.raises(UnreachableError, match="ended after 9 of 1,000 bytes"):
-        download(address, target)
+        download(address, target, _accept)
     assert list(target.parent.iterdir()) == []
 
-    download(hub, target)
+    download(hub, target, _accept)
     assert list(target.parent.iterdir()) == [target]
 
 
@@ -233,14 +255,14 @@ def test_download_does_not_wait_for_a_server_that_never_answers(tmp_path: Path) 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/file.pth"
         with pytest.raises(UnreachableError, match=r"no answer within|timed out"):
-            download(address, tmp_path / "file.pth", connect_seconds=0.05)
+            download(address, tmp_path / "file.pth", _accept, connect_seconds=0.05)
 
 
 def test_download_says_where_the_cache_cannot_be_written(hub: str, tmp_path: Path) -> None:
     (tmp_path / "torch").write_text("in the way", encoding="utf-8")
 
     with pytest.raises(SaveError, match="cannot be written") as raised:
-        download(hub, tmp_path / "torch" / "file.pth")
+        download(hub, tmp_path / "torch" / "file.pth", _accept)
 
     assert "TORCH_HOME" in raised.value.hint
 
