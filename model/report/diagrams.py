@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model.report.charts import STYLES, Line, draw_lines, make_axis, make_epoch_axis, make_share_axis
+from model.report.charts import STYLES, Axis, Line, draw_lines, make_axis, make_epoch_axis, make_share_axis
 from model.report.markup import get, show_interval
 from model.report.verdict import list_floors
 
@@ -81,36 +81,41 @@ def draw_bars(bars: Sequence[Bar]) -> str:
 def draw_rankings(test: Mapping[str, Any]) -> str:
     """Return ROC and precision-recall of each class against the rest; of many classes the worst ranked."""
     by_class = {row["label"]: row for row in test.get("by_class") or ()}
-    charts = (
-        ("roc", "auc", "ROC", "false alarms: share of the rest", "found: share of the class", True),
-        (
-            "precision_recall",
-            "average_precision",
-            "Precision and recall",
-            "found: recall",
-            "right when named: precision",
-            False,
-        ),
+    aucs = {
+        label: _or_zero(get(by_class.get(label), "auc")) for label, points in (test.get("roc") or {}).items() if points
+    }
+    worst = set(sorted(aucs, key=aucs.__getitem__)[:DRAWN_CLASSES])
+    # One style for a class in both charts.
+    styles = dict(zip([label for label in aucs if label in worst], STYLES, strict=False))
+    roc = _draw_ranking(
+        [_make_line(label, test["roc"][label], aucs[label], style) for label, style in styles.items()],
+        title="ROC (area)",
+        x=make_share_axis("false alarms: share of the rest"),
+        y=make_share_axis("found: share of the class"),
+        has_diagonal=True,
     )
-    drawn = []
-    for key, figure, title, x_label, y_label, has_diagonal in charts:
-        known = {label: points for label, points in (test.get(key) or {}).items() if points}
-        # Each class says something else, but of two the curve of one is that of the other seen from behind.
-        shown = list(known)[-1:] if len(known) == 2 and key == "roc" else list(known)
-        shown.sort(key=lambda label: _or_zero(get(by_class.get(label), figure)))
-        lines = [
-            Line(
-                name=f"{label} ({_or_zero(get(by_class.get(label), figure)):.2f})",
-                points=[(x, y) for x, y in known[label]],
-                style=style,
-            )
-            for style, label in zip(STYLES, shown, strict=False)
-        ]
-        if lines:
-            few = f", the {DRAWN_CLASSES} worst of {len(shown)} classes" if len(shown) > DRAWN_CLASSES else ""
-            x, y = make_share_axis(x_label), make_share_axis(y_label)
-            drawn.append(draw_lines(lines, title=title + few, x=x, y=y, has_diagonal=has_diagonal))
-    return f'<div class="curves">{"".join(drawn)}</div>' if drawn else ""
+    recall = _draw_ranking(
+        [
+            _make_line(label, points, _or_zero(get(by_class.get(label), "average_precision")), style)
+            for label, style in styles.items()
+            if (points := get(test, "precision_recall", label))
+        ],
+        title="Precision and recall (average precision)",
+        x=make_share_axis("found: recall"),
+        y=make_share_axis("right when named: precision"),
+    )
+    few = (
+        f"<p>The {DRAWN_CLASSES} classes with the smallest area, of {len(aucs)}.</p>" if len(aucs) > len(styles) else ""
+    )
+    return f'{few}<div class="curves">{roc}{recall}</div>' if roc else ""
+
+
+def _make_line(label: str, points: Sequence[Sequence[float]], figure: float, style: str) -> Line:
+    return Line(name=f"{label} ({figure:.2f})", points=[(x, y) for x, y in points], style=style)
+
+
+def _draw_ranking(lines: Sequence[Line], *, title: str, x: Axis, y: Axis, has_diagonal: bool = False) -> str:
+    return draw_lines(lines, title=title, x=x, y=y, has_diagonal=has_diagonal) if lines else ""
 
 
 def draw_calibration(test: Mapping[str, Any]) -> str:

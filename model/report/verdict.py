@@ -131,9 +131,11 @@ def _find_doubts(metrics: Mapping[str, Any]) -> list[str]:
     doubts = []
     interval = test.get("accuracy_interval")
     if interval and interval[1] - interval[0] > WIDE_INTERVAL:
+        has_folds = bool(get(metrics, "recipe", "folds"))
+        way_out = "" if has_folds else " Cross-validation (<code>--folds 5</code>) tests every image."
         doubts.append(
             f"{count(test['count'], 'test image')}{_tell_groups(test)} are too few for a sharp answer: the true figure "
-            f"may be anywhere in {show_interval(interval)}. Cross-validation (<code>--folds 5</code>) tests every image."
+            f"may be anywhere in {show_interval(interval)}.{way_out}"
         )
     sizes = {label: sum(row) for label, row in zip(test["labels"], test["confusion_matrix"], strict=True)}
     absent = [label for label, size in sizes.items() if not size]

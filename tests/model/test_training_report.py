@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from typing import Any
 
@@ -221,6 +222,17 @@ def test_report_warns_of_a_leak_before_it_gives_the_answer() -> None:
     alarm = page.text.index("These figures are too good. 12 of 80 groups")
     assert alarm < page.text.index("the model is right")
     assert "Pass --group-from '(.*)'." in page.text
+
+
+def test_report_gives_a_class_one_style_in_all_its_curves() -> None:
+    part = pretend_part(("a", "b", "c"))
+
+    page = build_report(pretend_metrics(("a", "b", "c"), part=part), pretend_epochs(), [])
+
+    legends = [legend.split("</p>")[0] for legend in page.split('<p class="legend">')[1:]]
+    curves = [legend for legend in legends if ">a (" in legend]
+    assert len(curves) == 2
+    assert all(re.search(r'class="third"[^a-z]*points[^a-z]*/></svg>c \(', legend) for legend in curves)
 
 
 @pytest.mark.parametrize(("pairs", "is_alarm"), [(1, True), (0, False)])
