@@ -54,6 +54,8 @@ class Progress:
     def advance(self, number: int = 1) -> None:
         """Count so many more as done, and tell it when it is time to."""
         self.done += number
+        if self.total is not None:
+            self.total = max(self.total, self.done)  # it was an estimate, and too low
         now = self._clock()
         is_last = self._is_bar_shown and self.done == self.total
         if now - self._told >= (BAR_SECONDS if self._is_terminal else LOG_SECONDS) or is_last:

@@ -98,3 +98,12 @@ def test_progress_is_not_done_before_the_last() -> None:
         progress.advance(99_999)
 
     assert "(99%)" in log.getvalue()
+
+
+def test_progress_corrects_an_estimate_that_was_too_low() -> None:
+    log, clock = io.StringIO(), Clock()
+    with Progress(5, "frame", stream=log, clock=clock) as progress:
+        clock.seconds += 10.0
+        progress.advance(6)
+
+    assert log.getvalue() == "6 of 6 frames (100%)  0.6/s\n"
