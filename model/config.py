@@ -66,8 +66,11 @@ class TrainConfig(Preset):
 def parse_train_arguments(arguments: Sequence[str] | None = None) -> TrainConfig:
     """Read the command line of `python -m model.train`; raises UsageError."""
     given = vars(_build_parser().parse_args(arguments))
-    preset = choose_preset(given["preset"], pretrained=given["pretrained"], freeze=given["freeze"])
+    is_started = given["start_from"] is not None
+    preset = choose_preset(given["preset"], pretrained=given["pretrained"] or is_started, freeze=given["freeze"])
     recipe: dict[str, Any] = {field.name: getattr(preset, field.name) for field in fields(Preset)}
+    if is_started:
+        recipe["head_share"] = 0.0  # its head has learnt
     if given["steps"] is not None:  # what is asked for goes before what is wise
         recipe |= {"min_epochs": 1, "max_epochs": given["steps"]}
     return TrainConfig(**recipe | {name: value for name, value in given.items() if value is not None})

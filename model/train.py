@@ -60,9 +60,10 @@ def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> d
     from model.evaluation.outcome import write_outcome
     from model.training.distributed import join_processes
     from model.training.fit import fit
+    from model.training.memory import telling_of_short_memory
     from model.training.resume import remove_checkpoint
 
-    with join_processes(launch, choose_device(config.device)) as processes:
+    with telling_of_short_memory(), join_processes(launch, choose_device(config.device)) as processes:
         fitted = fit(config, dataset, log, interruption, processes=processes, unfinished=unfinished)
     if not launch.is_first:
         return None

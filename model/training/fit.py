@@ -83,7 +83,7 @@ def fit(
         processes=processes,
         interruption=interruption,
     )
-    state, trainer_state = _begin(around, unfinished)
+    state, trainer_state = _begin(around, start, unfinished)
     with interruption.shielded():
         for split in dataset.splits[state.fold :]:
             _train_fold(around, start, split, state, trainer_state)
@@ -93,12 +93,20 @@ def fit(
         return _conclude(around, state)
 
 
-def _begin(around: Surroundings, unfinished: Checkpoint | None) -> tuple[TrainingState, dict[str, Any] | None]:
+def _begin(
+    around: Surroundings, start: Start, unfinished: Checkpoint | None
+) -> tuple[TrainingState, dict[str, Any] | None]:
     """Return the state of a training before its first step, or where it was stopped, with its network and optimizer."""
     device = around.data.device
     if unfinished is None:
         parts = around.config.accumulate * around.processes.count
-        return TrainingState.begin(part_size=math.ceil(around.config.batch_size / parts), device=device), None
+        state = TrainingState.begin(part_size=math.ceil(around.config.batch_size / parts), device=device)
+        if around.config.start_from is not None and start.seen != around.images["digest"]:
+            state.note(
+                f"started from {around.config.start_from.name}, which learnt from other images or another split:"
+                " it may know some of the images that it is tested on"
+            )
+        return state, None
     refuse_other_images(around.keeper.path, unfinished, around.dataset)
     state = TrainingState.restore(unfinished.training["state"], device)
     if around.processes.is_first:
@@ -187,7 +195,11 @@ def _conclude(around: Surroundings, state: TrainingState) -> Fitted:
         checkpoint=pack(
             around,
             tuple(fold.weights for fold in folds),
-            {"best_epoch": [fold.epoch for fold in folds], "epochs": [fold.epochs for fold in folds]},
+            {
+                "images": {name: around.images[name] for name in ("count", "digest")},
+                "best_epoch": [fold.epoch for fold in folds],
+                "epochs": [fold.epochs for fold in folds],
+            },
             temperature=fit_temperature(validation.logits, validation.targets),
         ),
         validation=validation,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
+
+from model.errors import ModelError
 
 # Of the CPU's allocator and of libraries below PyTorch, which raise a plain RuntimeError.
 _SIGNS = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "not enough memory")
@@ -13,6 +18,20 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+
+
+@contextmanager
+def telling_of_short_memory() -> Iterator[None]:
+    """Turn what runs out of memory elsewhere than in a batch, where parts would not help, into ModelError."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ModelError(
+            "Memory is too short for this network and its optimizer, or for the images.",
+            hint="Use a smaller --image-size or --arch, or a machine with more memory.",
+        ) from error
 
 
 def free_cached_memory() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from model.checkpoint import load_checkpoint
+from model.checkpoint import Checkpoint, load_checkpoint
 from model.config import TrainConfig
 from model.console import list_names, say
 from model.data.dataset import Dataset
@@ -56,7 +56,7 @@ def choose_start(config: TrainConfig, dataset: Dataset) -> Start:
     class_count = len(dataset.classes)
     if config.start_from is not None:
         earlier = load_checkpoint(config.start_from)
-        _refuse_misfit(config, dataset, earlier.arch, earlier.classes, len(earlier.states))
+        _refuse_misfit(config, dataset, earlier)
         return Start(
             config=config,
             class_count=class_count,
@@ -93,15 +93,16 @@ def refuse_unfit_network(loader: Loader) -> None:
     )
 
 
-def _refuse_misfit(config: TrainConfig, dataset: Dataset, arch: str, classes: tuple[str, ...], networks: int) -> None:
-    path = config.start_from
-    if resolve_arch(config.arch) != arch:
+def _refuse_misfit(config: TrainConfig, dataset: Dataset, earlier: Checkpoint) -> None:
+    path, networks = config.start_from, len(earlier.states)
+    if resolve_arch(config.arch) != earlier.arch:
         raise CheckpointError(
-            f"{path} is a {arch}, and this training is of a {config.arch}.", hint=f"Add --arch {arch}, or leave it out."
+            f"{path} is a {earlier.arch}, and this training is of a {config.arch}.",
+            hint=f"Add --arch {earlier.arch} --image-size {earlier.image_size}.",
         )
-    if classes != dataset.classes:
+    if earlier.classes != dataset.classes:
         raise CheckpointError(
-            f"{path} tells apart {list_names(classes)}; these images are {list_names(dataset.classes)}.",
+            f"{path} tells apart {list_names(earlier.classes)}; these images are {list_names(dataset.classes)}.",
             hint="Start from a model of the same classes, or leave --start-from out.",
         )
     if networks > 1:

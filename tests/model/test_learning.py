@@ -264,6 +264,15 @@ def test_freeze_changes_the_head_only(options: dict[str, Any], tmp_path: Path) -
     assert (after.mean, after.std) == (before.mean, before.std)
 
 
+@pytest.mark.parametrize(("seed", "is_told"), [(0, False), (1, True)])
+def test_a_start_that_may_know_the_test_images_is_noted(seed: int, is_told: bool, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "first.pt", train(configure(tmp_path / "first", epochs=1)).checkpoint)
+
+    fitted = train(configure(tmp_path / "second", epochs=1, start_from=tmp_path / "first.pt", seed=seed))
+
+    assert any("started from first.pt" in note for note in fitted.notes) is is_told
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
