@@ -51,6 +51,10 @@ def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> d
         unfinished = find_unfinished(config)
         if unfinished is None:
             return None
+    elif not _is_plain(config):
+        from model.training.start import refuse_impossible
+
+        refuse_impossible(config)
     events = EventLog(config.output / "events") if launch.is_first else None
     log = EpochLog(config.output / "metrics.jsonl", events=events, is_resumed=config.resume or not launch.is_first)
     dataset = load_dataset(config, before_decoding=partial(_refuse_network, config))
@@ -69,7 +73,8 @@ def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> d
         return None
     with interruption.shielded():
         try:
-            metrics = write_outcome(config, dataset, fitted, log.epochs, seconds=time.perf_counter() - started)
+            seconds = fitted.earlier_seconds + time.perf_counter() - started
+            metrics = write_outcome(config, dataset, fitted, log.epochs, seconds=seconds)
         except SaveError as error:
             error.hint = "Free some space; the same command with --resume then goes on from the last checkpoint."
             raise
@@ -85,6 +90,12 @@ def _refuse_network(config: TrainConfig, class_count: int) -> None:
     refuse_unfit(config.arch, class_count=class_count, image_size=config.image_size, auxiliary=not config.freeze)
     if config.pretrained:
         find_pretrained(config.arch, where=config.weights)
+
+
+def _is_plain(config: TrainConfig) -> bool:
+    """Say whether nothing is asked for that may be missing: then PyTorch's seconds can wait for the images."""
+    is_ours = config.arch in {"small_resnet", "cnn"}
+    return is_ours and not config.pretrained and config.start_from is None and config.device != "cuda"
 
 
 def _tell(metrics: Mapping[str, Any]) -> None:

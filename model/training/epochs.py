@@ -41,6 +41,7 @@ class Surroundings:
     processes: Processes
     interruption: Interruption
     images: dict[str, Any]  # what tells them from others
+    began: float  # by time.perf_counter()
 
     def stop_if_told(self) -> None:
         """Raise Interrupted in every process when one of them was told to stop; all must ask at the same time."""
@@ -137,12 +138,9 @@ class EpochRunner:
         self._refuse_nonsense()
         if not all(bool(torch.isfinite(tensor).all()) for tensor in self._trainer.network.parameters()):
             raise self._diverged(self._state.step)
-        checkpoint = pack(
-            self._around,
-            (drop_auxiliary(self._trainer.learnt.state_dict()),),
-            {"state": self._state.state_dict(), "trainer": self._trainer.state_dict()},
-        )
-        return self._around.keeper.save(checkpoint)
+        weights = drop_auxiliary(self._trainer.learnt.state_dict())
+        training = {"state": describe_state(self._around, self._state), "trainer": self._trainer.state_dict()}
+        return self._around.keeper.save(pack(self._around, (weights,), training))
 
     def save_and_tell(self, error: Interrupted) -> None:
         """Write last.pt because of an interruption, and complete its message."""
@@ -203,7 +201,14 @@ def name_epoch(config: TrainConfig, loader: Loader, state: TrainingState) -> str
 
 def keep_finished(around: Surroundings, state: TrainingState) -> None:
     """Write last.pt when all folds are finished: what is left to do are the results."""
-    around.keeper.save(pack(around, tuple(fold.weights for fold in state.finished), {"state": state.state_dict()}))
+    weights = tuple(fold.weights for fold in state.finished)
+    around.keeper.save(pack(around, weights, {"state": describe_state(around, state)}))
+
+
+def describe_state(around: Surroundings, state: TrainingState) -> dict[str, Any]:
+    """Return the state as a run to come will find it: what this one has spent is then spent before."""
+    spent = state.spent_seconds + time.perf_counter() - around.began
+    return state.state_dict() | {"spent_seconds": spent}
 
 
 def pack(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,7 @@ class Fitted:
     processes: int
     training_seconds: float
     images_per_second: float
+    earlier_seconds: float = 0.0  # of runs that were stopped before this one
     notes: tuple[str, ...]
 
 
@@ -82,6 +84,7 @@ def fit(
         keeper=CheckpointKeeper(config.checkpoints / "last.pt"),
         processes=processes,
         interruption=interruption,
+        began=time.perf_counter(),
     )
     state, trainer_state = _begin(around, start, unfinished)
     with interruption.shielded():
@@ -212,6 +215,7 @@ def _conclude(around: Surroundings, state: TrainingState) -> Fitted:
         processes=around.processes.count,
         training_seconds=state.seconds,
         images_per_second=state.images / max(state.seconds, 1e-9),
+        earlier_seconds=state.spent_seconds,
         notes=tuple(state.notes),
     )
 

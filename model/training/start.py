@@ -13,6 +13,7 @@ from model.checkpoint import Checkpoint, load_checkpoint
 from model.config import TrainConfig
 from model.console import list_names, say
 from model.data.dataset import Dataset
+from model.device import choose_device
 from model.errors import CheckpointError, NetworkError
 from model.networks.catalogue import build_network, load_weights, refuse_unfit, resolve_arch, takes_other_sizes
 from model.networks.weights import Pretrained, find_pretrained, load_pretrained
@@ -49,6 +50,16 @@ class Start:
         if self.weights is not None:
             load_weights(network, self.weights)
         return network
+
+
+def refuse_impossible(config: TrainConfig) -> None:
+    """Raise UsageError for what needs no images to be seen: they may take minutes to decode."""
+    choose_device(config.device)
+    refuse_unfit(config.arch, class_count=2, image_size=config.image_size)
+    if config.start_from is not None:
+        _refuse_other_arch(config, load_checkpoint(config.start_from))
+    elif config.pretrained:
+        find_pretrained(config.arch, where=config.weights)
 
 
 def choose_start(config: TrainConfig, dataset: Dataset) -> Start:
@@ -95,11 +106,7 @@ def refuse_unfit_network(loader: Loader) -> None:
 
 def _refuse_misfit(config: TrainConfig, dataset: Dataset, earlier: Checkpoint) -> None:
     path, networks = config.start_from, len(earlier.states)
-    if resolve_arch(config.arch) != earlier.arch:
-        raise CheckpointError(
-            f"{path} is a {earlier.arch}, and this training is of a {config.arch}.",
-            hint=f"Add --arch {earlier.arch} --image-size {earlier.image_size}.",
-        )
+    _refuse_other_arch(config, earlier)
     if earlier.classes != dataset.classes:
         raise CheckpointError(
             f"{path} tells apart {list_names(earlier.classes)}; these images are {list_names(dataset.classes)}.",
@@ -109,4 +116,12 @@ def _refuse_misfit(config: TrainConfig, dataset: Dataset, earlier: Checkpoint) -
         raise CheckpointError(
             f"{path} holds {networks} networks, one for each fold; a training starts from one.",
             hint="Start from a model that was trained with --folds 0.",
+        )
+
+
+def _refuse_other_arch(config: TrainConfig, earlier: Checkpoint) -> None:
+    if resolve_arch(config.arch) != earlier.arch:
+        raise CheckpointError(
+            f"{config.start_from} is a {earlier.arch}, and this training is of a {config.arch}.",
+            hint=f"Add --arch {earlier.arch} --image-size {earlier.image_size}.",
         )

@@ -51,6 +51,7 @@ class TrainingState:
     epoch_seconds: float = 0.0  # learning in this epoch
     seconds: float = 0.0  # learning in all
     images: int = 0  # shown in this time
+    spent_seconds: float = 0.0  # of everything, in the runs that were stopped before this one
     best: Best = field(default_factory=Best)
     finished: list[FinishedFold] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)  # of metrics.jsonl

@@ -75,6 +75,26 @@ def test_results_that_cannot_be_written_are_written_by_a_resume_without_training
     assert not (output / "checkpoints").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--arch", "resnet19"], "There is no architecture 'resnet19'"),
+        (["--start-from", "gone.pt"], "There is no model in gone.pt"),
+        (["--resume"], "There is nothing to resume"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_images_are_read(
+    options: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["model.train", "--data", str(tmp_path / "no images"), "--output", str(tmp_path / "out"), *options]
+    monkeypatch.setattr(sys, "argv", command)
+
+    with pytest.raises(UsageError, match=message):
+        main()
+
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_a_folder_that_another_training_writes_to_is_refused(tmp_path: Path) -> None:
     with (
         claim(tmp_path / "out"),

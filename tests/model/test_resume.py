@@ -51,6 +51,7 @@ def test_a_training_stopped_again_and_again_ends_with_the_same_weights(recipe: s
     assert np.array_equal(actual.validation.logits, expected.validation.logits)
     assert (actual.best_epoch, actual.epochs, actual.notes) == (expected.best_epoch, expected.epochs, expected.notes)
     assert _read_lines(stopped) == _read_lines(whole)
+    assert actual.earlier_seconds > expected.earlier_seconds == 0.0
 
 
 def _train_with_stops(config: TrainConfig, *, first: int) -> Fitted:
