@@ -11,14 +11,13 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 from model.claim import claim, remove_leftovers
 from model.config import TrainConfig, parse_train_arguments
 from model.console import run, say
 from model.data.dataset import load_dataset
-from model.errors import SaveError
+from model.errors import Interrupted, SaveError
 from model.evaluation.events import EventLog
 from model.evaluation.results import EpochLog
 from model.interruption import Interruption
@@ -35,7 +34,13 @@ def main() -> None:
             stack.enter_context(claim(config.output))
             for folder in (config.output, config.checkpoints):
                 remove_leftovers(folder)
-        metrics = _train(config, launch, interruption)
+        try:
+            metrics = _train(config, launch, interruption)
+        except Interrupted as error:
+            last = config.checkpoints / "last.pt"
+            if last.is_file() and str(last) not in error.message:
+                error.message += f" The same command with --resume goes on from {last}."
+            raise
     if metrics is not None:
         _tell(metrics)
 
@@ -57,7 +62,7 @@ def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> d
         refuse_impossible(config)
     events = EventLog(config.output / "events") if launch.is_first else None
     log = EpochLog(config.output / "metrics.jsonl", events=events, is_resumed=config.resume or not launch.is_first)
-    dataset = load_dataset(config, before_decoding=partial(_refuse_network, config))
+    dataset = load_dataset(config)
 
     # PyTorch takes seconds to import; a folder that cannot be used is told before.
     from model.device import choose_device
@@ -80,16 +85,6 @@ def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> d
             raise
         remove_checkpoint(config)
     return metrics
-
-
-def _refuse_network(config: TrainConfig, class_count: int) -> None:
-    """Raise UsageError when the network cannot be built, or its pretrained weights cannot be had."""
-    from model.networks.catalogue import refuse_unfit
-    from model.networks.weights import find_pretrained
-
-    refuse_unfit(config.arch, class_count=class_count, image_size=config.image_size, auxiliary=not config.freeze)
-    if config.pretrained:
-        find_pretrained(config.arch, where=config.weights)
 
 
 def _is_plain(config: TrainConfig) -> bool:

@@ -57,16 +57,12 @@ class Dataset:
         return [places[sample.label] for sample in self.samples]
 
 
-def load_dataset(config: TrainConfig, *, before_decoding: Callable[[int], None] = lambda _: None) -> Dataset:
-    """Find, decode and split the images of a folder, telling what happens; raises DataError.
-
-    `before_decoding` gets the number of classes, and may refuse them before minutes pass.
-    """
+def load_dataset(config: TrainConfig) -> Dataset:
+    """Find, decode and split the images of a folder, telling what happens; raises DataError."""
     found = find_labelled_images(config.data, config.targets, group_from=config.group_from)
     say(f"{count(len(found.samples), 'image')} in {count(len(found.classes), 'class')} (labels from {found.source})")
     _tell_about(found)
     splits = _split(config, found)  # what cannot be split is told before minutes of decoding
-    before_decoding(len(found.classes))
     found, pixels = _decode(found, config.decode_size)
     dark = _check_pixels(pixels)
     if len(found.samples) < sum(len(part) for part in (splits[0].train, splits[0].validation, splits[0].test)):
