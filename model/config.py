@@ -67,7 +67,12 @@ def parse_train_arguments(arguments: Sequence[str] | None = None) -> TrainConfig
     """Read the command line of `python -m model.train`; raises UsageError."""
     given = vars(_build_parser().parse_args(arguments))
     is_started = given["start_from"] is not None
-    preset = choose_preset(given["preset"], pretrained=given["pretrained"] or is_started, freeze=given["freeze"])
+    preset = choose_preset(
+        given["preset"],
+        pretrained=given["pretrained"] or is_started,
+        freeze=given["freeze"],
+        arch=given["arch"],
+    )
     recipe: dict[str, Any] = {field.name: getattr(preset, field.name) for field in fields(Preset)}
     if is_started:
         recipe["head_share"] = 0.0  # its head has learnt

@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import nn
 
+from model.config import parse_train_arguments
 from model.errors import NetworkError
 from model.networks.catalogue import build_empty, build_network, drop_auxiliary, list_archs, load_weights, refuse_unfit
 from model.networks.heads import find_head, freeze_body, freeze_norm, set_dropout, unfreeze_body
+from model.presets import DELICATE_LEARNING_RATE, STANDARD
 from model.train import main
 
 NAMED = [
@@ -163,3 +165,21 @@ def test_network_is_refused_before_the_images_are_decoded(
         main()
 
     assert "decoded" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "rate"),
+    [
+        ([], STANDARD.learning_rate),
+        (["--arch", "resnet18"], STANDARD.learning_rate),
+        (["--arch", "vgg16"], DELICATE_LEARNING_RATE),
+        (["--arch", "vgg16_bn"], STANDARD.learning_rate),
+        (["--arch", "vit_b_16"], DELICATE_LEARNING_RATE),
+        (["--arch", "vgg16", "--learning-rate", "0.01"], 0.01),
+        (["--arch", "vgg16", "--pretrained", "--freeze"], 0.01),
+    ],
+)
+def test_networks_without_normalisation_learn_more_slowly(options: list[str], rate: float) -> None:
+    config = parse_train_arguments(["--data", "photos", "--output", "results", *options])
+
+    assert config.learning_rate == rate
