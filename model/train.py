@@ -11,18 +11,21 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model.claim import claim, remove_leftovers
 from model.config import TrainConfig, parse_train_arguments
 from model.console import run, say
-from model.data.dataset import load_dataset
+from model.data.dataset import Dataset, load_dataset
 from model.errors import Interrupted, SaveError
 from model.evaluation.events import EventLog
 from model.evaluation.results import EpochLog
 from model.interruption import Interruption
 from model.launch import Launch, read_launch
 from model.threads import let_waiting_threads_sleep
+
+if TYPE_CHECKING:
+    from model.training.fit import Fitted
 
 
 def main() -> None:
@@ -56,7 +59,9 @@ def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> d
         unfinished = find_unfinished(config)
         if unfinished is None:
             return None
-    elif not _is_plain(config):
+    elif (config.checkpoints / "last.pt").is_file():
+        say(f"note: {config.checkpoints / 'last.pt'} is of an earlier training, which --resume would go on with")
+    if not _is_plain(config):
         from model.training.start import refuse_impossible
 
         refuse_impossible(config)
@@ -66,24 +71,31 @@ def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> d
 
     # PyTorch takes seconds to import; a folder that cannot be used is told before.
     from model.device import choose_device
-    from model.evaluation.outcome import write_outcome
     from model.training.distributed import join_processes
     from model.training.fit import fit
     from model.training.memory import telling_of_short_memory
-    from model.training.resume import remove_checkpoint
 
     with telling_of_short_memory(), join_processes(launch, choose_device(config.device)) as processes:
         fitted = fit(config, dataset, log, interruption, processes=processes, unfinished=unfinished)
     if not launch.is_first:
         return None
     with interruption.shielded():
-        try:
-            seconds = fitted.earlier_seconds + time.perf_counter() - started
-            metrics = write_outcome(config, dataset, fitted, log.epochs, seconds=seconds)
-        except SaveError as error:
-            error.hint = "Free some space; the same command with --resume then goes on from the last checkpoint."
-            raise
-        remove_checkpoint(config)
+        seconds = fitted.earlier_seconds + time.perf_counter() - started
+        return _write_results(config, dataset, fitted, log, seconds)
+
+
+def _write_results(
+    config: TrainConfig, dataset: Dataset, fitted: Fitted, log: EpochLog, seconds: float
+) -> dict[str, Any]:
+    from model.evaluation.outcome import write_outcome
+    from model.training.resume import remove_checkpoint
+
+    try:
+        metrics = write_outcome(config, dataset, fitted, log.epochs, seconds=seconds)
+    except SaveError as error:
+        error.hint = "Free some space; the same command with --resume then goes on from the last checkpoint."
+        raise
+    remove_checkpoint(config)
     return metrics
 
 

@@ -22,6 +22,8 @@ from model.errors import CheckpointError, SaveError
 # What a resumed training may be told anew: where things are, and on what it computes. All else makes another model;
 # the number of epochs too, as the learning rate of every step follows from it. A preset is known by its values.
 MAY_CHANGE = frozenset({"data", "output", "targets", "weights", "preset", "device", "resume"})
+# What no option names: it follows from the preset and the steps.
+BOUNDS = frozenset({"min_epochs", "max_epochs"})
 
 # A checkpoint at least so often; oftener where it costs less than this share of the time.
 CHECKPOINT_SECONDS = 60.0
@@ -94,7 +96,8 @@ def find_unfinished(config: TrainConfig) -> Checkpoint | None:
 
 def describe_settings(config: TrainConfig) -> dict[str, Any]:
     """Return all that the result follows from, besides the images."""
-    settings = {entry.name: getattr(config, entry.name) for entry in fields(config) if entry.name not in MAY_CHANGE}
+    names = [entry.name for entry in fields(config) if entry.name not in MAY_CHANGE | BOUNDS]
+    settings = {name: getattr(config, name) for name in names}
     return {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
 
 
