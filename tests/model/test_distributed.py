@@ -16,33 +16,29 @@ import pytest
 import torch
 from training_runs import configure, train
 
+from model.train import main
+
 ROOT = Path(__file__).parents[2]
 
 # Nothing that depends on which images stand beside each other; dropout, mixing and class weights do not.
 EXACT = ("--augment", "none", "--freeze-norm", "--balance", "weights", "--dropout", "0.5", "--cutmix", "0.5")
 
 
-def _command(folder: Path, output: Path, *options: str, processes: int) -> list[str]:
-    launcher = [sys.executable, "-m"]
-    if processes > 1:
-        launcher += ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "-m"]
-    images = ["--data", str(folder), "--output", str(output), "--image-size", "32", "--device", "cpu", "--arch", "cnn"]
-    return [*launcher, "model.train", *images, *options]
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "model.train")
+
+
+def _options(folder: Path, output: Path) -> list[str]:
+    return ["--data", str(folder), "--output", str(output), "--image-size", "32", "--device", "cpu", "--arch", "cnn"]
 
 
 def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
-def _run(folder: Path, output: Path, *options: str, processes: int) -> subprocess.CompletedProcess[str]:
-    command = _command(folder, output, *options, processes=processes)
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=_environment(), check=False)
-
-
 @contextmanager
 def _started(folder: Path, output: Path) -> Iterator[subprocess.Popen[str]]:
     """Start a training of two processes that would last for hours, and wait for its second epoch."""
-    command = _command(folder, output, "--epochs", "10000", processes=2)
+    command = [*TORCHRUN, *_options(folder, output), "--epochs", "10000"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment(), start_new_session=True
     )
@@ -69,20 +65,24 @@ def _find_worker(output: Path, rank: int) -> int:
     raise LookupError(rank)
 
 
-def test_two_processes_give_the_weights_of_one(class_folders: Path, tmp_path: Path) -> None:
+def test_two_processes_give_the_weights_of_one(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = ("--epochs", "3", "--batch-size", "10", *EXACT)
+    monkeypatch.setattr(sys, "argv", ["model.train", *_options(class_folders, tmp_path / "1"), *options])
+    main()
 
-    done = [_run(class_folders, tmp_path / str(count), *options, processes=count) for count in (1, 2)]
+    command = [*TORCHRUN, *_options(class_folders, tmp_path / "2"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=_environment(), check=False)
 
-    assert [run.returncode for run in done] == [0, 0], done[1].stderr
-    assert "float32" in done[0].stdout
-    assert "2 processes" in done[1].stdout
+    assert done.returncode == 0, done.stderr
+    assert "2 processes, float32" in done.stdout
     one, two = (torch.load(tmp_path / name / "model.pt", weights_only=True)["states"][0] for name in ("1", "2"))
     assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-4
     alone, shared = ((tmp_path / name / "metrics.jsonl").read_text().splitlines() for name in ("1", "2"))
     assert len(shared) == len(alone) == 3
     assert json.loads(shared[2])["train_loss"] == pytest.approx(json.loads(alone[2])["train_loss"], abs=1e-4)
-    assert done[1].stdout.count("epoch 3/3") == 1
+    assert done.stdout.count("epoch 3/3") == 1
 
 
 def test_parts_of_a_batch_give_the_weights_of_the_whole(tmp_path: Path) -> None:
