@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from model.console import count
 from model.errors import UsageError
 
 # A CPU with one of these computes bfloat16 in circuits of its own: resnet18 at 128 px learnt 97 instead of 52 images a
@@ -29,7 +30,7 @@ def choose_device(name: str) -> torch.device:
     processes, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
     if processes > gpus:
         raise UsageError(
-            f"torchrun started {processes} processes, and PyTorch finds only {gpus} GPU on this machine.",
+            f"torchrun started {processes} processes, and PyTorch finds only {count(gpus, 'GPU')} on this machine.",
             hint=f"Use --nproc-per-node={gpus}, or --device cpu.",
         )
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
