@@ -27,7 +27,7 @@ from deployer.commands.context import Context, pass_context
 )
 @click.option("--interesting", multiple=True, help="Class whose moments a video's contact sheet shows; repeat it.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Pictures at a time.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="What computes.  [default: auto]")
 @pass_context
 def predict(context: Context, /, what: tuple[str, ...], model: str | None, **options: object) -> int:
     """Classify pictures and videos on this machine: a folder, a glob in quotes, single files.
