@@ -5,8 +5,10 @@ Of several processes that train together the first one alone speaks; the others 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import TextIO
 
 from model.errors import Interrupted, ModelError, UsageError
 from model.launch import read_launch
@@ -21,20 +23,30 @@ def run(main: Callable[[], None]) -> int:
         if hasattr(stream, "reconfigure"):
             # A file name that is not UTF-8, or a terminal that is not, must not end the training.
             stream.reconfigure(errors="backslashreplace")
+    code = _run(main)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _silence(sys.stdout)
+        reason = (error.strerror or str(error)).lower()
+        write(f"Error: What was to be printed cannot be written: {reason}.\n", sys.stderr)
+        return code or 1
+    return code
+
+
+def _run(main: Callable[[], None]) -> int:
     is_first = read_launch().is_first
     try:
         main()
     except Interrupted as error:
         if is_first:
-            print(error.message, file=sys.stderr, flush=True)
+            write(f"{error.message}\n", sys.stderr)
         return error.exit_code
     except ModelError as error:
         if not is_first and isinstance(error, UsageError):
             return error.exit_code  # all processes were asked the same
-        print(f"Error: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"Hint: {error.hint}", file=sys.stderr)
-        sys.stderr.flush()
+        hint = f"Hint: {error.hint}\n" if error.hint else ""
+        write(f"Error: {error.message}\n{hint}", sys.stderr)
         return error.exit_code
     return 0
 
@@ -42,13 +54,31 @@ def run(main: Callable[[], None]) -> int:
 def say(line: str) -> None:
     """Print one line of progress."""
     if read_launch().is_first:
-        print(line, flush=True)
+        write(f"{line}\n", sys.stdout)
 
 
 def warn(line: str) -> None:
     """Print one warning."""
     if read_launch().is_first:
-        print(f"Warning: {line}", file=sys.stderr, flush=True)
+        write(f"Warning: {line}\n", sys.stderr)
+
+
+def write(text: str, stream: TextIO) -> None:
+    """Write and flush; a log on a full disk and a reader that has left (`| head`) cost the words, never the work."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        _silence(stream)
+    except OSError:
+        pass  # tried again with the next line, and once more at the end
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what is still to be written go nowhere; Python would stumble over it once more when it exits."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def list_names(names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
-from model.console import count, format_duration
+from model.console import count, format_duration, write
 
 # A log is read later and should be short; a bar is looked at.
 LOG_SECONDS = 10.0
@@ -93,5 +93,4 @@ class Progress:
         return f"{self.done:,} of {count(self.total, self._noun)} ({int(100 * share)}%){speed}{left}"
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        write(text, self._stream)
