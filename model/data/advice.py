@@ -12,7 +12,7 @@ from model.data.copies import NEARLY
 from model.data.dataset import MAX_ALIKE, MAX_DARK
 from model.data.figures import are_grey
 from model.data.inspection import Inspection
-from model.data.samples import LabelledImages, check_labelled_images
+from model.data.samples import SPLITS, LabelledImages, check_labelled_images
 from model.data.split import split_samples
 from model.errors import DataError
 
@@ -24,6 +24,9 @@ MIN_CLASS = 20
 
 # A class needs a few groups in each part, or one odd dive decides the figure.
 MIN_GROUPS = 10
+
+# As many folds are usual; more cost more and tell little more.
+FOLDS = 5
 
 # Smaller images are blown up to the size that networks need.
 MIN_SIDE = 32
@@ -82,7 +85,7 @@ def find_warnings(inspection: Inspection, figures: Mapping[str, Any]) -> tuple[A
         *_judge_copies(figures),
         *_judge_files(figures),
         *_judge_groups(inspection, figures),
-        *_judge_classes(figures),
+        *_judge_classes(inspection, figures),
         *_judge_shortcuts(inspection),
         *_judge_pictures(inspection, figures),
         *(Advice(key="note", message=note) for note in inspection.notes),
@@ -166,21 +169,33 @@ def _judge_groups(inspection: Inspection, figures: Mapping[str, Any]) -> Iterato
         hint = "Each of them counts as a group of its own."
         yield Advice(key="images_without_group", message=message, hint=hint, items=alone)
     few = [each for each in figures["classes"] if 0 < each["groups"] < MIN_GROUPS]
+    folds = _suggest_folds(inspection)
     if few:
         yield Advice(
             key="few_groups",
             message="Classes in few groups; the result hangs on which of them is tested.",
-            hint="Train with --folds 5: then each group is tested once.",
+            hint=f"Train with {folds}: then each group is tested once." if folds else "Add images from other groups.",
             items=tuple(f"{each['label']}: {count(each['groups'], 'group')}" for each in few),
         )
 
 
-def _judge_classes(figures: Mapping[str, Any]) -> Iterator[Advice]:
+def _suggest_folds(inspection: Inspection) -> str:
+    """Return `--folds 5`, fewer where a class is in fewer groups, or "" where not even SPLITS folds can be made."""
+    holders: defaultdict[str, set[str]] = defaultdict(set)
+    for sample in inspection.samples:
+        holders[sample.label].add(f"group {sample.group}" if sample.group else f"image {sample.name}")
+    fewest = min((len(each) for each in holders.values()), default=0)
+    return f"--folds {min(fewest, FOLDS)}" if fewest >= SPLITS else ""
+
+
+def _judge_classes(inspection: Inspection, figures: Mapping[str, Any]) -> Iterator[Advice]:
     classes = figures["classes"]
     small = tuple(f"{each['label']}: {count(each['count'], 'image')}" for each in classes if each["count"] < MIN_CLASS)
     if small:
         message = "Small classes, about which the test will say little."
-        yield Advice(key="small_classes", message=message, hint="Add images, or train with --folds 5.", items=small)
+        folds = _suggest_folds(inspection)
+        hint = f"Add images, or train with {folds}." if folds else "Add images."
+        yield Advice(key="small_classes", message=message, hint=hint, items=small)
     if len(classes) > 1 and classes[0]["count"] > MAX_IMBALANCE * classes[-1]["count"]:
         largest, smallest = classes[0], classes[-1]
         yield Advice(

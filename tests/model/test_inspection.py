@@ -323,6 +323,21 @@ def test_small_and_unequal_classes_are_told(photos: Path, check: Check) -> None:
 
 
 @pytest.mark.parametrize(
+    ("left", "advice"),
+    [(6, "Add images, or train with --folds 5."), (3, "Add images, or train with --folds 3."), (2, "Add images.")],
+)
+def test_no_more_folds_are_advised_than_the_smallest_class_allows(
+    photos: Path, check: Check, left: int, advice: str
+) -> None:
+    for path in sorted((photos / "dog").iterdir())[left:]:
+        path.unlink()
+
+    _, figures = check(photos)
+
+    assert {warning["hint"] for warning in figures["warnings"] if warning["key"] == "small_classes"} == {advice}
+
+
+@pytest.mark.parametrize(
     ("change", "key"),
     [
         (lambda image, path: image.resize((60, 48)).save(path), "shortcut_size"),
