@@ -19,7 +19,7 @@ from model.console import count, list_names
 from model.data.folders import NameResolver, find_class_folders, find_pictures
 from model.data.formats import IMAGE_SUFFIXES, explain_suffix, is_image_name, is_picture_name
 from model.data.grouping import LABELLED_NAME, parse_groups
-from model.data.targets import FORMS, Target, find_targets, read_targets
+from model.data.targets import FORMS, Target, find_targets, find_unread_groups, read_targets
 from model.errors import DataError
 
 # With more than one bad image in twenty something is wrong with the folder, not with the images.
@@ -95,7 +95,13 @@ def collect_labelled_images(folder: Path, targets: Path | None = None, *, group_
         raise DataError(f"The data folder {folder} may not be read.", hint="Mend its permissions.")
     table = targets or _find_table(folder)
     found = _from_table(table, folder) if table else _from_folder(folder)
-    return _regroup(found, group_from) if group_from else found
+    if group_from:
+        return _regroup(found, group_from)
+    column = find_unread_groups(table) if table else ""
+    if not column:
+        return found
+    note = f"Column {column!r} of {found.source} is not read; if it tells which images belong together, call it group."
+    return replace(found, notes=(*found.notes, note))
 
 
 def _find_table(folder: Path) -> Path | None:

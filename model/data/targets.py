@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +15,21 @@ from model.errors import DataError
 
 NAMES = ("targets.csv", "targets.tsv")
 
-FILENAME_COLUMNS = ("filename", "file_name", "file", "image", "image_name", "path", "name")
+# Columns by their names, the first that there is; "Patient ID" is patient_id.
+FILENAME_COLUMNS = (
+    *("filename", "file_name", "file", "image", "image_name", "path", "name"),
+    *("filepath", "file_path", "image_path"),
+)
 LABEL_COLUMNS = ("label", "target", "class", "category")
-# What an image must not be parted from, the first that there is; other columns (latitude, depth) are not read.
-GROUP_COLUMNS = ("group", "group_id", "patient", "patient_id", "subject", "subject_id", "dive", "video")
+# What an image must not be parted from; other columns (latitude, depth) are not read.
+GROUP_COLUMNS = (
+    *("group", "group_id", "patient", "patient_id", "subject", "subject_id", "participant", "participant_id"),
+    *("dive", "dive_id", "video", "video_id", "animal_id", "individual_id", "specimen_id", "slide_id", "case_id"),
+)
+
+# A column without one of these names may tell of groups all the same, where it has more values than there are classes,
+# and each of them so many times on average.
+_MIN_GROUP_SIZE = 2
 
 FORMS = "filename,label or filename,label,group (with or without that header), or index filename label"
 
@@ -53,9 +65,7 @@ def find_targets(folder: Path) -> Path | None:
 
 def read_targets(path: Path) -> tuple[Target, ...]:
     """Read a targets file in any of its forms; raises DataError naming the file and the line."""
-    text = _read_text(path)
-    delimiter = _find_delimiter(text)
-    rows = _split_rows(path, text, delimiter)
+    rows = _read_rows(path)
     if not rows:
         raise DataError(f"{path} is empty.", hint=f"Write one line for each image: {FORMS}.")
     columns = _find_header(rows[0][1])
@@ -66,6 +76,23 @@ def read_targets(path: Path) -> tuple[Target, ...]:
         if not rows:
             raise DataError(f"{path} has a header and no rows.", hint=f"Write one line for each image: {FORMS}.")
     return tuple(_read_row(line, cells, columns) for line, cells in rows)
+
+
+def find_unread_groups(path: Path) -> str:
+    """Return the name of a column that is not read and whose values look like those of groups, or ""."""
+    (_, header), *rows = _read_rows(path)
+    columns = _find_header(header)
+    if columns is None or columns.group is not None:
+        return ""
+    classes = {cells[columns.label] for _, cells in rows if columns.label < len(cells)}
+    for place, name in enumerate(header):
+        values = {cells[place] for _, cells in rows if place < len(cells)} - {""}
+        is_read = not name or place in {columns.filename, columns.label}
+        if is_read or any(_is_measured(value) for value in values):
+            continue
+        if len(classes) < len(values) <= len(rows) / _MIN_GROUP_SIZE:
+            return name
+    return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +139,30 @@ def _find_delimiter(text: str) -> str:
     return next((mark for mark in ("\t", ",", ";") if mark in first), " ")
 
 
+def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
+    text = _read_text(path)
+    return _name_index(_split_rows(path, text, _find_delimiter(text)))
+
+
+def _name_index(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Add the empty name of a first column that R leaves out: then all rows but the header are one cell longer."""
+    (line, header), *others = rows or [(0, [])]
+    is_longer = all(
+        len(cells) == len(header) + 1 and cells[-1] and not is_picture_name(cells[0]) for _, cells in others
+    )
+    return [(line, ["", *header]), *others] if others and is_longer else rows
+
+
 def _split_rows(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
     """Return (line number, cells) of every row that is not blank."""
     if delimiter == " ":
         lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-        for number, cells in lines:
-            if len(cells) != len(lines[0][1]):
+        # R leaves out the name of the first column.
+        is_longer = (
+            bool(lines[1:]) and len(lines[1][1]) == len(lines[0][1]) + 1 and _find_header(lines[0][1]) is not None
+        )
+        for number, cells in lines[1:]:
+            if len(cells) != len(lines[0][1]) + is_longer:
                 raise DataError(
                     f"Line {number} of {path} has {len(cells)} words, the first line has {len(lines[0][1])}.",
                     hint="Separate the columns with tabs or commas where a name holds spaces.",
@@ -137,7 +182,7 @@ def _split_rows(path: Path, text: str, delimiter: str) -> list[tuple[int, list[s
 def _find_header(cells: Sequence[str]) -> _Columns | None:
     if any(is_picture_name(cell) for cell in cells):
         return None
-    names = [cell.lower() for cell in cells]
+    names = ["_".join(re.split(r"[\s_-]+", cell.lower())) for cell in cells]
 
     def find(known: Sequence[str]) -> int | None:
         return next((names.index(name) for name in known if name in names), None)
@@ -146,6 +191,10 @@ def _find_header(cells: Sequence[str]) -> _Columns | None:
     if filename is None or label is None:
         return None
     return _Columns(filename=filename, label=label, group=find(GROUP_COLUMNS))
+
+
+def _is_measured(value: str) -> bool:
+    return re.fullmatch(r"[-+]?\d*[.,]\d+", value) is not None
 
 
 def _guess_columns(path: Path, first: tuple[int, list[str]]) -> _Columns:

@@ -229,6 +229,17 @@ def test_labels_that_differ_by_a_hyphen_are_refused(write_targets: WriteTargets)
     assert "for both" in raised.value.hint
 
 
+def test_a_column_that_may_hold_groups_is_named_where_there_are_none(write_targets: WriteTargets) -> None:
+    project = write_targets(_rows())
+    rows = [f"{name},{label},roll{number // 4}" for number, (name, label) in enumerate(_rows())]
+    (project / "targets.csv").write_text("\n".join(["filename,label,roll", *rows]))
+
+    (note,) = find_labelled_images(project).notes
+
+    assert note.startswith("Column 'roll' of targets.csv is not read")
+    assert not find_labelled_images(project, group_from=r"(\d)\d").notes
+
+
 def test_groups_from_names_win_over_the_table_and_say_so(write_targets: WriteTargets) -> None:
     rows = [(f"d{k % 4}.mp4_{k}.png", "red" if k % 2 else "blue", "table") for k in range(40)]
     project = write_targets([*rows, ("alone.png", "red", "table"), ("other.png", "red", "")])

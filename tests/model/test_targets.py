@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from model.data.targets import Target, find_targets, read_targets
+from model.data.targets import Target, find_targets, find_unread_groups, read_targets
 from model.errors import DataError
 
 SAMPLE = [("a.jpg", "yes", ""), ("b.jpg", "no", "")]
@@ -44,6 +45,11 @@ def _read(path: Path, content: str | bytes) -> list[tuple[str, str, str]]:
         ),
         pytest.param(",filename,label\n0,a.jpg,yes\n1,b.jpg,no\n", SAMPLE, id="the index of pandas"),
         pytest.param("patient_id,filename,label\ng1,a.jpg,yes\ng2,b.jpg,no\n", GROUPED, id="patients are groups"),
+        pytest.param("filename,label,Patient ID\na.jpg,yes,g1\nb.jpg,no,g2\n", GROUPED, id="a name of two words"),
+        pytest.param("File Path,label,dive-id\na.jpg,yes,g1\nb.jpg,no,g2\n", GROUPED, id="dives are groups"),
+        pytest.param('"filename","label"\n"1","a.jpg","yes"\n"2","b.jpg","no"\n', SAMPLE, id="the row names of R"),
+        pytest.param("filename label\n1 a.jpg yes\n2 b.jpg no\n", SAMPLE, id="the row names of R with spaces"),
+        pytest.param("label,filename\nyes,a.jpg,\nno,b.jpg,\n", SAMPLE, id="a comma at the end of each row"),
         pytest.param("filename,label,video,group\na.jpg,yes,v,g1\nb.jpg,no,v,g2\n", GROUPED, id="group before video"),
         pytest.param("1 a.jpg yes g1\n2 b.jpg no g2\n", GROUPED, id="the seeds' form with groups"),
         pytest.param("a.HEIC,yes\nb.jpg,no\n", [("a.HEIC", "yes", ""), SAMPLE[1]], id="a picture that cannot be read"),
@@ -121,3 +127,21 @@ def test_find_targets_asks_when_two_tables_have_labels(tmp_path: Path) -> None:
         find_targets(tmp_path)
 
     assert "--targets" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("header", "values", "expected"),
+    [
+        pytest.param("filename,label,roll", "aabbcc", "roll", id="three rolls of film"),
+        pytest.param("filename,label,roll", "abcdef", "", id="a value for each image"),
+        pytest.param("filename,label,camera", "aabbaa", "", id="no more values than classes"),
+        pytest.param("filename,label,dive", "aabbcc", "", id="read already"),
+        pytest.param("filename,label,depth", ["1.5", "1.5", "2.5", "2.5", "3.5", "3.5"], "", id="measured"),
+    ],
+)
+def test_find_unread_groups(tmp_path: Path, header: str, values: Sequence[str], expected: str) -> None:
+    rows = [f"{number}.jpg,{'yes' if number % 2 else 'no'},{value}" for number, value in enumerate(values)]
+    table = tmp_path / "targets.csv"
+    table.write_text("\n".join([header, *rows]))
+
+    assert find_unread_groups(table) == expected
