@@ -197,6 +197,7 @@ def _refuse_absurd(checkpoint: Checkpoint, file_bytes: int) -> None:
         f"its temperature is {checkpoint.temperature}": not checkpoint.temperature > 0,
         f"its views are {checkpoint.tta!r}": checkpoint.tta not in TTAS,
         f"it holds {len(checkpoint.states)} networks": not 1 <= len(checkpoint.states) <= MAX_NETWORKS,
+        "what it says of its training is no table": not isinstance(checkpoint.training, dict),
         "its weights are no tensors": not all(isinstance(tensor, Tensor) for tensor in tensors),
     }
     for reason, holds in wrong.items():

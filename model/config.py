@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model.arguments import ArgumentParser, number, pattern, whole
+from model.errors import UsageError
 from model.presets import NAMES, STANDARD, Preset, choose_preset
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -78,7 +79,13 @@ def parse_train_arguments(arguments: Sequence[str] | None = None) -> TrainConfig
         recipe["head_share"] = 0.0  # its head has learnt
     if given["steps"] is not None:  # what is asked for goes before what is wise
         recipe |= {"min_epochs": 1, "max_epochs": given["steps"]}
-    return TrainConfig(**recipe | {name: value for name, value in given.items() if value is not None})
+    config = TrainConfig(**recipe | {name: value for name, value in given.items() if value is not None})
+    if config.mixup + config.cutmix > 1.0:
+        raise UsageError(
+            f"--mixup {config.mixup:g} and --cutmix {config.cutmix:g} are together more than all batches.",
+            hint="They are shares of the batches: let them add up to 1 at most.",
+        )
+    return config
 
 
 def _build_parser() -> ArgumentParser:

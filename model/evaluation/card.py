@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from model.console import count, format_duration
@@ -18,7 +19,7 @@ FEW_IMAGES = 20
 SHOWN_LETTERS = 60
 
 # Settings that say where things were on one machine, and nothing about the model.
-PLACES = frozenset({"data", "output", "targets", "weights", "device"})
+PLACES = frozenset({"data", "output", "targets", "weights", "start_from", "device"})
 
 
 def build_card(metrics: Mapping[str, Any]) -> str:
@@ -56,7 +57,7 @@ def _name_classes(classes: Sequence[str]) -> str:
 def _describe_model(metrics: Mapping[str, Any]) -> str:
     recipe = metrics["recipe"]
     folds = f"{recipe['folds']} networks whose probabilities are averaged, each" if recipe["folds"] else "A network"
-    start = "started from weights learnt on ImageNet" if recipe["pretrained"] else "trained from scratch"
+    start = _describe_start(recipe)
     views = {"none": "", "flip": " The image and its mirror image are judged.", "crops": " Four views are judged."}
     size = metrics["image_size"]
     return (
@@ -65,6 +66,12 @@ def _describe_model(metrics: Mapping[str, Any]) -> str:
         f" It sees the whole picture, squeezed to {size} × {size} pixels.{views.get(recipe['tta'], '')}\n\n"
         f"Classes: {', '.join(escape(label) for label in metrics['classes'])}."
     )
+
+
+def _describe_start(recipe: Mapping[str, Any]) -> str:
+    if recipe.get("start_from"):
+        return f"started from an earlier model ({escape(Path(recipe['start_from']).name)})"
+    return "started from weights learnt on ImageNet" if recipe["pretrained"] else "trained from scratch"
 
 
 def _describe_use(metrics: Mapping[str, Any]) -> str:

@@ -17,8 +17,7 @@ def draw_facts(metrics: Mapping[str, Any]) -> str:
         "Classes": _tell_classes(metrics),
         "Labels": escape(f"from {metrics['source']}") if metrics.get("source") else "",
         "Network": escape(
-            f"{metrics['arch']} at {metrics['image_size']} × {metrics['image_size']} pixels"
-            f"{', from pretrained weights' if get(metrics, 'recipe', 'pretrained') else ''}"
+            f"{metrics['arch']} at {metrics['image_size']} × {metrics['image_size']} pixels{_tell_start(metrics)}"
         ),
         "Recipe": _tell_recipe(metrics),
         "Machine": escape(_tell_machine(metrics)),
@@ -27,6 +26,12 @@ def draw_facts(metrics: Mapping[str, Any]) -> str:
     }
     recipe = {name: escape(_show_value(value)) for name, value in (metrics.get("recipe") or {}).items()}
     return list_facts(facts) + fold("Every option", list_facts(recipe) if recipe else "")
+
+
+def _tell_start(metrics: Mapping[str, Any]) -> str:
+    if get(metrics, "recipe", "start_from"):
+        return ", from an earlier model"
+    return ", from pretrained weights" if get(metrics, "recipe", "pretrained") else ""
 
 
 def _tell_images(metrics: Mapping[str, Any]) -> str:

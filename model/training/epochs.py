@@ -82,7 +82,9 @@ class EpochRunner:
             state.best.take(state.epoch - 1, state.best.rank, self._trainer.learnt)
         elif state.epoch <= self._loader.epochs:
             text = f"stopped after epoch {state.epoch - 1}: {config.patience} epochs without a better one"
-            state.note(f"fold {state.fold + 1} {text}" if config.folds else text)
+            note = f"fold {state.fold + 1} {text}" if config.folds else text
+            state.note(note)
+            say(note)
 
     @property
     def _keeps_last(self) -> bool:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from model.checkpoint import Checkpoint
 from model.config import TrainConfig
-from model.console import say
+from model.console import say, warn
 from model.data.dataset import Dataset
 from model.data.split import Split
 from model.device import choose_device, describe_device
@@ -104,17 +104,32 @@ def _begin(
     if unfinished is None:
         parts = around.config.accumulate * around.processes.count
         state = TrainingState.begin(part_size=math.ceil(around.config.batch_size / parts), device=device)
-        if around.config.start_from is not None and start.seen != around.images["digest"]:
-            state.note(
-                f"started from {around.config.start_from.name}, which learnt from other images or another split:"
-                " it may know some of the images that it is tested on"
-            )
+        doubt = _find_doubt(around, start)
+        if doubt:
+            state.note(doubt)
+            warn(f"{doubt[0].upper()}{doubt[1:]}.")
         return state, None
     refuse_other_images(around.keeper.path, unfinished, around.dataset)
     state = TrainingState.restore(unfinished.training["state"], device)
     if around.processes.is_first:
         around.log.restore(state.lines)
     return state, unfinished.training.get("trainer")
+
+
+def _find_doubt(around: Surroundings, start: Start) -> str:
+    """Return why a network's start makes its figures worth less, or ""."""
+    config = around.config
+    if config.start_from is not None and start.seen != around.images["digest"]:
+        return (
+            f"started from {config.start_from.name}, which learnt from other images or another split: it may know some"
+            " of the images that it is tested on"
+        )
+    if config.freeze and config.start_from is None and not config.pretrained:
+        return (
+            "only the last layer learns, of a network that knows nothing yet: --freeze is for --pretrained or"
+            " --start-from"
+        )
+    return ""
 
 
 def _train_fold(

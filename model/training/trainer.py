@@ -40,7 +40,8 @@ class Trainer:
         self.network = network.to(device)
         self.class_weights = class_weights
         self.processes = processes
-        self.precision = choose_precision(device, network, is_exact=_is_exact(network, config))
+        self._is_exact = _is_exact(network, config)
+        self.precision = choose_precision(device, network, is_exact=self._is_exact)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision is torch.float16)
         if config.freeze_norm:
             freeze_norm(network)
@@ -107,7 +108,10 @@ class Trainer:
         else:
             unfreeze_body(self.network)
         self.optimizer = build_optimizer(
-            self.network, name=self._config.optimizer, weight_decay=self._config.weight_decay
+            self.network,
+            name=self._config.optimizer,
+            weight_decay=self._config.weight_decay,
+            is_exact=self._is_exact,
         )
 
     def _compute_cross_entropy(self, logits: Tensor, targets: Tensor) -> Tensor:

@@ -265,12 +265,22 @@ def test_freeze_changes_the_head_only(options: dict[str, Any], tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("seed", "is_told"), [(0, False), (1, True)])
-def test_a_start_that_may_know_the_test_images_is_noted(seed: int, is_told: bool, tmp_path: Path) -> None:
+def test_a_start_that_may_know_the_test_images_is_noted(
+    seed: int, is_told: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     save_checkpoint(tmp_path / "first.pt", train(configure(tmp_path / "first", epochs=1)).checkpoint)
 
     fitted = train(configure(tmp_path / "second", epochs=1, start_from=tmp_path / "first.pt", seed=seed))
 
     assert any("started from first.pt" in note for note in fitted.notes) is is_told
+    assert ("Warning: Started from first.pt" in capsys.readouterr().err) is is_told
+
+
+def test_a_head_on_a_body_that_knows_nothing_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fitted = train(configure(tmp_path, epochs=1, freeze=True))
+
+    assert "a network that knows nothing yet" in fitted.notes[0]
+    assert "--freeze is for --pretrained or --start-from." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -304,11 +314,12 @@ def test_two_colours_are_learnt(options: dict[str, Any], tmp_path: Path) -> None
         assert sorted(fitted.test.positions.tolist()) == list(range(48))
 
 
-def test_patience_ends_the_training_and_keeps_the_best(tmp_path: Path) -> None:
+def test_patience_ends_the_training_and_keeps_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fitted = train(configure(tmp_path, epochs=50, patience=3, learning_rate=1e-9))
 
     assert fitted.epochs == fitted.best_epoch + 3 < 50
     assert fitted.notes == (f"stopped after epoch {fitted.epochs}: 3 epochs without a better one",)
+    assert fitted.notes[0] in capsys.readouterr().out.splitlines()
 
 
 def test_an_average_keeps_the_last_epoch(tmp_path: Path) -> None:

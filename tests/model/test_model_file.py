@@ -170,6 +170,7 @@ def test_load_checkpoint_refuses_damage(tmp_path: Path, damage: Callable[[bytes]
         ({"temperature": 0.0}, "temperature"),
         ({"temperature": "warm"}, "damaged"),
         ({"tta": "many"}, "views are 'many'"),
+        ({"training": [1]}, "what it says of its training is no table"),
         ({"states": []}, "0 networks"),
         ({"states": [{}]}, r"classifier\.bias is missing instead of \[2\] float32"),
         ({"states": [{"classifier.bias": torch.zeros(2).long()}]}, r"\[2\] int64 instead of \[2\] float32"),

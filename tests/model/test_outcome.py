@@ -281,6 +281,29 @@ def test_the_card_names_the_limits(tmp_path: Path) -> None:
     assert str(tmp_path) not in card  # the card is passed on; where things were is nobody's business
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "trained from scratch"),
+        (("--pretrained",), "weights learnt on ImageNet"),
+        (("--start-from", "/home/anna/first.pt"), "started from an earlier model (first.pt)"),
+    ],
+)
+def test_the_card_says_what_the_network_knew_before(tmp_path: Path, options: Sequence[str], words: str) -> None:
+    config = _config(tmp_path, *options)
+    dataset = _dataset(_labels(("a", "b"), 60), [""] * 60, test=20)
+
+    write_outcome(config, dataset, _fit(config, dataset), [], seconds=1.0)
+
+    card = (tmp_path / "model_card.md").read_text(encoding="utf-8")
+    starts = ("trained from scratch", "weights learnt on ImageNet", "started from an earlier model")
+    assert words in card
+    assert sum(start in card for start in starts) == 1
+    assert "/home" not in card
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert (", from an earlier model" in report) is ("first.pt" in words)
+
+
 def _find_tables(card: str) -> list[list[str]]:
     tables: list[list[str]] = [[]]
     for line in card.splitlines():

@@ -249,6 +249,11 @@ def test_train_arguments_are_checked(arguments: list[str], message: str) -> None
     assert "--help" in raised.value.hint
 
 
+def test_more_mixed_batches_than_there_are_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"--mixup 0\.8 and --cutmix 0\.3 are together more than all"):
+        parse_train_arguments(["--data", "d", "--output", "o", "--cutmix", "0.3", "--mixup", "0.8"])
+
+
 def test_run_prints_an_error_and_its_hint_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
         raise CheckpointError("There is no model in m.pt.", hint="Train one.")
