@@ -79,6 +79,9 @@ def parse_train_arguments(arguments: Sequence[str] | None = None) -> TrainConfig
         recipe["head_share"] = 0.0  # its head has learnt
     if given["steps"] is not None:  # what is asked for goes before what is wise
         recipe |= {"min_epochs": 1, "max_epochs": given["steps"]}
+    for name, other in (("mixup", "cutmix"), ("cutmix", "mixup")):
+        if given[name] is not None:  # the preset's share of the other takes the batches that are left
+            recipe[other] = min(recipe[other], 1.0 - given[name])
     config = TrainConfig(**recipe | {name: value for name, value in given.items() if value is not None})
     if config.mixup + config.cutmix > 1.0:
         raise UsageError(

@@ -254,6 +254,13 @@ def test_more_mixed_batches_than_there_are_is_refused() -> None:
         parse_train_arguments(["--data", "d", "--output", "o", "--cutmix", "0.3", "--mixup", "0.8"])
 
 
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_a_share_of_mixed_batches_leaves_the_other_what_is_left(name: str) -> None:
+    config = parse_train_arguments(["--data", "d", "--output", "o", "--preset", "best", f"--{name}", "1"])
+
+    assert config.mixup + config.cutmix == getattr(config, name) == 1.0
+
+
 def test_run_prints_an_error_and_its_hint_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
         raise CheckpointError("There is no model in m.pt.", hint="Train one.")
