@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import time
@@ -31,6 +32,7 @@ from deployer.remote.job import Jobs, JobSpec, JobState, JobStatus, new_job_id
 PROJECT = "~/project"
 LIBRARY = "~/.deployer/lib"
 DATA = "~/.deployer/data"
+ARGUMENTS = "DEPLOYER_ARGUMENTS"  # of the environment: what was typed, for the job that goes on
 IMAGE_PATTERNS = tuple(f"*{suffix}" for suffix in sorted(IMAGE_SUFFIXES))
 
 
@@ -58,7 +60,8 @@ def train(
 ) -> TrainResult:
     """Run one job on the first node and bring its results home.
 
-    `resume` names the job whose checkpoints the new one goes on from, "" the latest one.
+    `resume` names the job whose checkpoints the new one goes on from, "" the latest one; without `arguments` of its own
+    it has those of that job.
 
     Ctrl-C before the start changes nothing; after it, it detaches and the job goes on.
     """
@@ -72,15 +75,18 @@ def train(
             connection.connect()
             refuse_if_busy(jobs)
             earlier = None if resume is None else _choose_unfinished(jobs, resume)
+            if earlier and not arguments:
+                arguments = read_arguments(connection, earlier)
         facts = _prepare(config, record, session, connection, images, reporter)
         probe.require_gpu(facts, allow_cpu=config.allow_cpu)
-        spec = job_spec(config, record, facts, images, job, [*(["--resume"] if earlier else []), *arguments])
+        spec = job_spec(config, record, facts, images, job, arguments, is_resumed=bool(earlier))
         if earlier:
             spec = continue_from(spec, earlier, job)
         try:
             with reporter.step(f"Starting job {job}") as step:
                 jobs.start(job, spec)
-                step.say(_where(facts))
+                typed = f"; {shlex.join(arguments)}" if earlier and arguments else ""
+                step.say(_where(facts) + typed)
         except KeyboardInterrupt:
             raise Interrupted(
                 f"Interrupted while job {job} was being started: it may run.", hint="`deployer status` knows."
@@ -101,10 +107,13 @@ def job_spec(
     images: dataset.Images | None,
     job: str,
     arguments: Sequence[str],
+    *,
+    is_resumed: bool = False,
 ) -> JobSpec:
     """Return what the host will run: the built-in model in the job's directory, or the user's command."""
     directory = f"{JOBS}/{job}"
-    environment = {"PYTHONPATH": LIBRARY, "AWS_DEFAULT_REGION": record.region}
+    environment = {"PYTHONPATH": LIBRARY, "AWS_DEFAULT_REGION": record.region, ARGUMENTS: shlex.join(arguments)}
+    arguments = [*(["--resume"] if is_resumed else []), *arguments]
     if record.usd_per_hour is not None:
         environment["DEPLOYER_USD_PER_HOUR"] = f"{record.usd_per_hour:.4f}"
     data = f"{DATA}/{images.folder}".rstrip("/") if images is not None else ""
@@ -130,6 +139,16 @@ def _choose_unfinished(jobs: Jobs, wanted: str) -> str:
             hint="`deployer train` starts a new one.",
         )
     return found.job
+
+
+def read_arguments(connection: ssh.Connection, job: str) -> tuple[str, ...]:
+    """Return what was typed for an earlier job; a training goes on with the settings that it began with alone."""
+    text = connection.run(f"cat {JOBS}/{job}/spec.json", check=False).text
+    try:
+        # From the bracket on: what a login shell prints on the way in is not the answer.
+        return tuple(shlex.split(json.loads(text[text.find("{") :])["env"][ARGUMENTS]))
+    except (ValueError, KeyError):
+        return ()  # an earlier deployer did not keep them
 
 
 def continue_from(spec: JobSpec, earlier: str, job: str) -> JobSpec:
