@@ -33,9 +33,11 @@ class Preset:
     head_share: float = 0.0
     label_smoothing: float = 0.1
     dropout: float = 0.2
+    # TrivialAugment is too much for so few steps: 0.79 against 0.83 on trashnet, 1,500 steps, one split (2026-11).
     augment: str = "standard"
-    mixup: float = 0.0
-    cutmix: float = 0.0
+    # A third of the batches mixed: with twice the steps 0.86 against 0.83 on the same split, and better probabilities.
+    mixup: float = 0.15
+    cutmix: float = 0.15
     # Half-life of the weight average in steps.
     ema: float = 350.0
     balance: str = "none"
@@ -43,15 +45,14 @@ class Preset:
     patience: int = 0
     # Side of the images in the first epochs, as a share of image_size; 1 is the whole size from the start.
     progressive: float = 1.0
-    tta: str = "flip"
+    # Four views: 0.5 to 1.3 points more than one on trashnet, chest_xray and underwater_aquarium, one split each.
+    tta: str = "crops"
     folds: int = 0
 
 
 STANDARD = Preset()
-QUICK = replace(STANDARD, steps=600, min_epochs=5, max_epochs=40, tta="none")
-BEST = replace(
-    STANDARD, steps=6000, min_epochs=40, max_epochs=300, image_size=160, mixup=0.25, cutmix=0.25, tta="crops", folds=5
-)
+QUICK = replace(STANDARD, steps=600, min_epochs=5, max_epochs=40, mixup=0.0, cutmix=0.0, tta="flip")
+BEST = replace(STANDARD, steps=6000, min_epochs=40, max_epochs=300, image_size=160, folds=5)
 
 PRESETS = {"quick": QUICK, "standard": STANDARD, "best": BEST}
 
