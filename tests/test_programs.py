@@ -100,3 +100,22 @@ def test_every_option_is_one_of_the_program_it_is_passed_to(
     flags = [flag for parameter in command.params if isinstance(parameter, click.Option) for flag in parameter.opts]
     assert len(flags) > 1
     assert [flag for flag in flags if f"{flag} " not in known.replace("]", " ") + " "] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["data", "check", "--", "-x"], "-x does not exist"),
+        (["data", "frames", "--output", "photos", "--", "-x.mp4"], "-x.mp4 does not exist"),
+        (["compare", "--", "-run"], "One run cannot be compared"),
+    ],
+)
+def test_a_name_that_begins_with_a_dash_is_no_option(command: list[str], message: str, tmp_path: Path) -> None:
+    (tmp_path / "-run").mkdir()
+    (tmp_path / "-run" / "metrics.json").touch()
+
+    program = [sys.executable, "-c", "from deployer.cli import main; main()", *command]
+    ended = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path)
+
+    assert message in ended.stderr
+    assert ended.returncode == 2

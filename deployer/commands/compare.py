@@ -26,4 +26,4 @@ def compare(context: Context, /, wanted: tuple[str, ...], output: Path | None, a
 
     folders = [runs.find_run(context.runs_directory(), each, holding="metrics.json") for each in wanted]
     options = programs.as_options({"output": output, "json": as_json})
-    return programs.run("model.compare", [*map(str, folders), *options], needs=programs.FOR_PICTURES)
+    return programs.run("model.compare", [*options, "--", *map(str, folders)], needs=programs.FOR_PICTURES)

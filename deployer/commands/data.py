@@ -31,7 +31,7 @@ def check(folder: Path, as_json: bool, **options: object) -> int:
     """
     from deployer import programs
 
-    arguments = ["check", str(folder), *programs.as_options({**options, "json": as_json})]
+    arguments = ["check", *programs.as_options({**options, "json": as_json}), "--", str(folder)]
     return programs.run("model.data", arguments, needs=programs.FOR_PICTURES)
 
 
@@ -55,5 +55,5 @@ def frames(videos: tuple[str, ...], **options: object) -> int:
     """
     from deployer import programs
 
-    arguments = ["frames", *videos, *programs.as_options(options)]
+    arguments = ["frames", *programs.as_options(options), "--", *videos]
     return programs.run("model.data", arguments, needs=programs.FOR_PICTURES)
