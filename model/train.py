@@ -79,9 +79,13 @@ def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> d
         fitted = fit(config, dataset, log, interruption, processes=processes, unfinished=unfinished)
     if not launch.is_first:
         return None
-    with interruption.shielded():
-        seconds = fitted.earlier_seconds + time.perf_counter() - started
-        return _write_results(config, dataset, fitted, log, seconds)
+    try:
+        with interruption.shielded():
+            seconds = fitted.earlier_seconds + time.perf_counter() - started
+            return _write_results(config, dataset, fitted, log, seconds)
+    except Interrupted as error:
+        error.message += f" The training is finished, and all results are in {config.output}."
+        raise
 
 
 def _write_results(
@@ -93,7 +97,12 @@ def _write_results(
     try:
         metrics = write_outcome(config, dataset, fitted, log.epochs, seconds=seconds)
     except SaveError as error:
-        error.hint = "Free some space; the same command with --resume then goes on from the last checkpoint."
+        last = config.checkpoints / "last.pt"
+        error.hint = (
+            f"Free some space; the same command with --resume then goes on from {last}."
+            if last.is_file()
+            else f"Free some space and train again: {last} could not be written either."
+        )
         raise
     remove_checkpoint(config)
     return metrics

@@ -22,8 +22,8 @@ from model.errors import CheckpointError, SaveError
 # What a resumed training may be told anew: where things are, and on what it computes. All else makes another model;
 # the number of epochs too, as the learning rate of every step follows from it. A preset is known by its values.
 MAY_CHANGE = frozenset({"data", "output", "targets", "weights", "preset", "device", "resume"})
-# What no option names: it follows from the preset and the steps.
-BOUNDS = frozenset({"min_epochs", "max_epochs"})
+# What no option names: it follows from the preset, or from --steps where that is given.
+BOUNDS = {"min_epochs": "epochs of the preset, at least", "max_epochs": "epochs of the preset, at most"}
 
 # A checkpoint at least so often; oftener where it costs less than this share of the time.
 CHECKPOINT_SECONDS = 60.0
@@ -89,14 +89,22 @@ def find_unfinished(config: TrainConfig) -> Checkpoint | None:
         raise CheckpointError(
             f"There is nothing to resume: neither {last} nor {model} exists.", hint="Leave --resume out to begin."
         )
-    refuse_other_settings(model, load_checkpoint(model), config)
+    finished = load_checkpoint(model)
+    refuse_other_settings(model, finished, config)
+    lines = config.output / "metrics.jsonl"
+    if lines.is_file() and lines.read_bytes().count(b"\n") != sum(finished.training.get("epochs", ())):
+        raise CheckpointError(
+            f"{model} is of an earlier training, and the one that began after it left no checkpoint.",
+            hint="Leave --resume out to begin anew.",
+        )
     say(f"the training is finished, and {model} is its result; there is nothing to resume")
     return None
 
 
 def describe_settings(config: TrainConfig) -> dict[str, Any]:
     """Return all that the result follows from, besides the images."""
-    names = [entry.name for entry in fields(config) if entry.name not in MAY_CHANGE | BOUNDS]
+    without = {*MAY_CHANGE, *BOUNDS} if config.epochs else MAY_CHANGE
+    names = [entry.name for entry in fields(config) if entry.name not in without]
     settings = {name: getattr(config, name) for name in names}
     return {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
 
@@ -105,7 +113,7 @@ def refuse_other_settings(path: Path, checkpoint: Checkpoint, config: TrainConfi
     """Raise CheckpointError when the training of a checkpoint was told anything else."""
     then, now = checkpoint.training.get("settings", {}), describe_settings(config)
     changed = [
-        f"--{name.replace('_', '-')} {_show(then[name])}, now {_show(value)}"
+        f"{BOUNDS.get(name, '--' + name.replace('_', '-'))} {_show(then[name])}, now {_show(value)}"
         for name, value in now.items()
         if name in then and then[name] != value
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -12,8 +14,12 @@ from training_runs import configure, train
 
 from model.checkpoint import load_checkpoint
 from model.claim import claim, remove_leftovers
-from model.errors import ModelError, SaveError, UsageError
+from model.config import TrainConfig
+from model.errors import Interrupted, ModelError, SaveError, UsageError
 from model.train import main
+from model.training.resume import remove_checkpoint
+
+SHORT = ("--epochs", "1", "--image-size", "32", "--arch", "cnn", "--device", "cpu")
 
 
 def _is_finite(weights: dict[str, Tensor]) -> bool:
@@ -58,8 +64,7 @@ def test_results_that_cannot_be_written_are_written_by_a_resume_without_training
 ) -> None:
     output = tmp_path / "out"
     (output / "model.pt").mkdir(parents=True)
-    options = ["--epochs", "1", "--image-size", "32", "--arch", "cnn", "--device", "cpu"]
-    command = ["model.train", "--data", str(class_folders), "--output", str(output), *options]
+    command = ["model.train", "--data", str(class_folders), "--output", str(output), *SHORT]
     monkeypatch.setattr(sys, "argv", command)
     with pytest.raises(SaveError, match=r"model\.pt cannot be written: is a directory") as raised:
         main()
@@ -73,6 +78,39 @@ def test_results_that_cannot_be_written_are_written_by_a_resume_without_training
     assert "epoch 1/1" not in capsys.readouterr().out
     assert load_checkpoint(output / "model.pt").classes == ("blue", "red")
     assert not (output / "checkpoints").exists()
+
+
+def test_results_without_a_checkpoint_promise_no_resume(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out"
+    (output / "model.pt").mkdir(parents=True)
+    (output / "checkpoints").touch()
+    monkeypatch.setattr(sys, "argv", ["model.train", "--data", str(class_folders), "--output", str(output), *SHORT])
+
+    with pytest.raises(SaveError, match=r"model\.pt cannot be written") as raised:
+        main()
+
+    assert "--resume" not in raised.value.hint
+    assert "train again" in raised.value.hint
+
+
+def test_a_signal_after_the_results_says_that_all_is_done(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tidy_and_signal(config: TrainConfig) -> None:
+        remove_checkpoint(config)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    # A real signal at the last moment, which no other means hits.
+    monkeypatch.setattr("model.training.resume.remove_checkpoint", tidy_and_signal)
+    monkeypatch.setattr(sys, "argv", ["model.train", "--data", str(class_folders), "--output", str(tmp_path), *SHORT])
+
+    with pytest.raises(Interrupted) as raised:
+        main()
+
+    assert raised.value.message == (f"Stopped by SIGINT. The training is finished, and all results are in {tmp_path}.")
+    assert (tmp_path / "report.html").is_file()
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ import pytest
 import torch
 from training_runs import configure, draw_dataset, train
 
-from model.checkpoint import load_checkpoint
+from model.checkpoint import load_checkpoint, save_checkpoint
 from model.config import TrainConfig
 from model.errors import CheckpointError, Interrupted
+from model.evaluation.results import EpochLog
 from model.prediction.inference import Classifier
 from model.training.fit import Fitted
 from model.training.resume import find_unfinished, refuse_other_images
@@ -116,6 +117,15 @@ def test_a_resume_with_other_settings_is_refused_by_their_names(
         find_unfinished(replace(config, **change))
 
 
+def test_a_resume_with_as_many_steps_in_fewer_epochs_is_refused(tmp_path: Path) -> None:
+    config = configure(tmp_path, epochs=0, steps=9, min_epochs=1, max_epochs=9)
+    with pytest.raises(Interrupted):
+        train(config, stop_at=0)
+
+    with pytest.raises(CheckpointError, match="epochs of the preset, at most 9, now 2"):
+        find_unfinished(replace(config, max_epochs=2))
+
+
 def test_a_resume_may_change_where_it_computes_and_where_things_are(tmp_path: Path) -> None:
     config = configure(tmp_path)
     with pytest.raises(Interrupted):
@@ -150,6 +160,18 @@ def test_a_resume_with_other_images_is_refused(change: str, tmp_path: Path) -> N
     refuse_other_images(tmp_path / "last.pt", checkpoint, dataset)
     with pytest.raises(CheckpointError, match=message):
         refuse_other_images(tmp_path / "last.pt", checkpoint, other)
+
+
+def test_an_earlier_result_is_not_taken_for_that_of_a_training_killed_at_once(tmp_path: Path) -> None:
+    config = configure(tmp_path, folds=2, epochs=1)
+    save_checkpoint(tmp_path / "model.pt", train(config).checkpoint)
+    (config.checkpoints / "last.pt").unlink()
+    assert find_unfinished(config) is None
+
+    EpochLog(tmp_path / "metrics.jsonl")  # as the next training begins
+
+    with pytest.raises(CheckpointError, match="is of an earlier training"):
+        find_unfinished(config)
 
 
 def test_nothing_to_resume_is_told(tmp_path: Path) -> None:
