@@ -22,6 +22,14 @@ _KNOWN_FORMS = (
     ("tiles of larger pictures", re.compile(r"(.+)_r\d+c\d+\.\w+$"), r"(.+)_r\d+c\d+"),
 )
 
+# dog/dive7/0001.png, but not train/dog/0001.png.
+_INNER_FOLDER = re.compile(
+    r"(?!(?:images?|train|training|val|valid|validation|test|testing)/)[^/]+/.+/[^/]+$", re.IGNORECASE
+)
+
+# Fewer folders are no groups: training, validation and test need one each.
+_MIN_INNER_FOLDERS = 3
+
 # A suggestion is made when at least this share of the names has the form.
 _SUGGESTED_SHARE = 0.5
 
@@ -57,21 +65,38 @@ def parse_groups(names: Sequence[str], pattern: str) -> list[str]:
 def suggest_groups(names: Sequence[str]) -> Suggestion | None:
     """Return the pattern for names that look like frames of videos or images of patients; None for other names."""
     files = [_take_file_name(name) for name in names]
-    for form, expression, pattern in _KNOWN_FORMS:
-        matches = [(file, match) for file in files if (match := expression.match(file))]
-        if len(matches) < max(2, _SUGGESTED_SHARE * len(files)):
-            continue
-        typed = pattern or _write_video_pattern(match[2] for _, match in matches)
-        sizes = Counter(_parse_group(file, re.compile(typed)) for file, _ in matches)
-        if max(sizes.values()) > 1:
-            return Suggestion(form=form, pattern=typed, example=matches[0][0])
-    return None
+    found = [(form, pattern, _find(expression, files)) for form, expression, pattern in _KNOWN_FORMS]
+    # The form that most names have: IM-0115-0001 of a healthy patient could be a label, too; person1_virus_6 could not.
+    form, pattern, matches = max(found, key=lambda each: len(each[2]))
+    if len(matches) >= max(2, _SUGGESTED_SHARE * len(files)):
+        typed = pattern or _write_video_pattern(match[2] for match in matches)
+        return _suggest(form, typed, [match.string for match in matches], least=1)
+    matches = _find(_INNER_FOLDER, [_take_whole_name(name) for name in names])
+    if len(matches) < max(2, _SUGGESTED_SHARE * len(files)):
+        return None
+    found_names = [match.string for match in matches]
+    return _suggest("folders inside those of the classes", "/(.+)/", found_names, least=_MIN_INNER_FOLDERS)
+
+
+def _find(expression: re.Pattern[str], names: Sequence[str]) -> list[re.Match[str]]:
+    return [match for match in map(expression.match, names) if match]
+
+
+def _suggest(form: str, pattern: str, names: Sequence[str], *, least: int) -> Suggestion | None:
+    """Return the suggestion, where it makes so many groups or more, and one of several images at least."""
+    sizes = Counter(_parse_group(name, re.compile(pattern)) for name in names)
+    is_worth_it = len(sizes) >= least and max(sizes.values()) > 1
+    return Suggestion(form=form, pattern=pattern, example=names[0]) if is_worth_it else None
 
 
 def _parse_group(name: str, expression: re.Pattern[str]) -> str:
-    seen = normalize("NFC", name.replace("\\", "/")) if "/" in expression.pattern else _take_file_name(name)
+    seen = _take_whole_name(name) if "/" in expression.pattern else _take_file_name(name)
     match = expression.search(seen)
     return "/".join(part or "" for part in match.groups()).strip("/ ") if match else ""
+
+
+def _take_whole_name(name: str) -> str:
+    return normalize("NFC", name.replace("\\", "/"))
 
 
 def _take_file_name(name: str) -> str:
