@@ -252,9 +252,8 @@ def _judge_pictures(inspection: Inspection, figures: Mapping[str, Any]) -> Itera
         yield Advice(key="blank", message=message, hint=hint, items=tuple(blank))
     side = figures["sizes"]["shorter_side"]
     if side and side["min"] < MIN_SIDE:
-        yield Advice(
-            key="small_images", message=f"The smallest image has only {side['min']} pixels on its shorter side."
-        )
+        message = f"The smallest image has only {count(side['min'], 'pixel')} on its shorter side."
+        yield Advice(key="small_images", message=message)
     if figures["several_frames"]:
         message = (
             f"{count(figures['several_frames'], 'file')} with several frames or pages, of which the first is used."

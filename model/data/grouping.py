@@ -56,7 +56,7 @@ def parse_groups(names: Sequence[str], pattern: str) -> list[str]:
         suggestion = suggest_groups(names)
         form = f" These look like {suggestion.form}: --group-from '{suggestion.pattern}'." if suggestion else ""
         raise DataError(
-            f"--group-from {pattern!r} matches none of {len(names):,} names, such as {names[0]!r}.",
+            f"--group-from '{pattern}' matches none of {len(names):,} names, such as {names[0]!r}.",
             hint="Write a pattern whose brackets match the part of the name that a group shares." + form,
         )
     return groups

@@ -231,7 +231,7 @@ def _regroup(found: LabelledImages, pattern: str) -> LabelledImages:
         )
     alone = [sample.name for sample, group in pairs if not group]
     if alone:
-        notes.append(f"--group-from {pattern!r} does not match {count(len(alone), 'name')}: {list_names(alone)}.")
+        notes.append(f"--group-from '{pattern}' does not match {count(len(alone), 'name')}: {list_names(alone)}.")
     return replace(found, samples=samples, notes=(*found.notes, *notes))
 
 

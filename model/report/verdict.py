@@ -99,6 +99,8 @@ def _weigh(metrics: Mapping[str, Any]) -> str:
 def _judge_floor(test: Mapping[str, Any], best: Floor, floor_count: int) -> str:
     interval = test.get("accuracy_interval")
     low, high = interval or (test["accuracy"], test["accuracy"])
+    if test["accuracy"] == best.accuracy == 1:
+        return f"<strong>On these images {best.name} is as good:</strong> they tell nothing about the model."
     if test["accuracy"] <= best.accuracy:
         useless = " It is of no use as it is." if high <= best.accuracy else ""
         return f"<strong>On these images the model is not better than {best.name}.</strong>{useless}"

@@ -47,7 +47,9 @@ def test_groups_are_what_the_brackets_match(pattern: str, names: list[str], grou
 
 
 def test_a_pattern_that_matches_no_name_is_an_error_that_shows_one() -> None:
-    with pytest.raises(DataError, match=r"matches none of 3 names, such as 'BACTERIA-1004423-0001\.jpeg'") as raised:
+    with pytest.raises(
+        DataError, match=r"'\(\.\*\)\\\.mp4_\\d\+' matches none of 3 names, such as 'BACTERIA-1004423-0001\.jpeg'"
+    ) as raised:
         parse_groups(X_RAYS, r"(.*)\.mp4_\d+")
 
     assert r"--group-from '[A-Z]+-(\d+)-\d+'" in raised.value.hint

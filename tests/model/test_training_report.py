@@ -161,6 +161,19 @@ def test_report_draws_the_folds_and_their_mean() -> None:
     assert "each judged by the one of 3 networks that had not seen it" in page
 
 
+def test_report_does_not_call_a_perfect_model_useless() -> None:
+    part = _part([[5, 0], [0, 5]], accuracy_interval=[0.72, 1.0])
+    floors = {
+        "majority": {"label": "a", "accuracy": 0.5},
+        "nearest_neighbour": {"neighbours": 5, "accuracy": 1.0},
+    }
+
+    text = _build(pretend_metrics(("a", "b"), part=part, floors=floors)).text
+
+    assert "copying the 5 most similar training images is as good: they tell nothing about the model" in text
+    assert "of no use" not in text
+
+
 def test_report_begins_with_the_answer() -> None:
     part = _part([[45, 5], [4, 46]], accuracy_interval=[0.84, 0.95])
 
