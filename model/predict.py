@@ -55,7 +55,12 @@ def predict(config: PredictConfig) -> None:
     if len(sources.images) == 1 and not sources.videos and config.output is None:
         _answer_one(work)
     elif sources.images:
-        fill_table(table, work)
+        try:
+            fill_table(table, work)
+        except DataError as error:
+            if not sources.videos:
+                raise
+            warn(error.message)  # a broken picture beside the videos of a dive
     if sources.videos:
         # PyAV need not be there for images.
         from model.prediction.timeline import run_videos

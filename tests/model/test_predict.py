@@ -16,6 +16,7 @@ import torch
 from brightness import CLASSES, Brightness, make_work
 from numpy.typing import NDArray
 from PIL import Image
+from video_files import write_video
 
 from model.checkpoint import Checkpoint, save_checkpoint
 from model.console import run
@@ -176,6 +177,19 @@ def test_predict_refuses_images_of_which_none_can_be_read(tmp_path: Path) -> Non
         fill_table(tmp_path / "out.csv", make_work(Brightness(), what=str(tmp_path / "photos")))
 
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_predict_classifies_the_videos_beside_a_broken_picture(
+    tmp_path: Path, model_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_video(tmp_path / "dive" / "dive.mp4")
+    (tmp_path / "dive" / "thumbnail.jpg").write_text("not an image")
+
+    predict(PredictConfig(model=model_file, what=(str(tmp_path / "dive"),), output=tmp_path / "out", device="cpu"))
+
+    assert "thumbnail.jpg (is not an image)" in capsys.readouterr().err
+    assert (tmp_path / "out" / "dive.mp4.csv").is_file()
+    assert not (tmp_path / "out" / "predictions.csv").exists()
 
 
 def test_predict_prints_the_answer_for_one_image(
