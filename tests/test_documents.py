@@ -33,6 +33,7 @@ def test_command_has_help_and_an_example_and_is_documented(path: str, command: c
     assert isinstance(command, click.Group) or re.search(rf"^ *(\S+=\S+ |eval .*)?{path}\b", words, re.MULTILINE), (
         f"{path} has no example"
     )
+    assert r"\b" not in words, f"{path}: click takes the character backspace for lines as they are, not two characters"
     assert f"\n## {path}\n" in page
     for parameter in command.params:
         assert not isinstance(parameter, click.Option) or parameter.help, f"{path} {parameter.opts[0]} has no help"

@@ -21,12 +21,12 @@ def data() -> None:
 @click.option("--output", type=click.Path(path_type=Path), help="Write the JSON to this file as well.")
 @json_option
 def check(folder: Path, as_json: bool, **options: object) -> int:
-    r"""Count, and find what would spoil a training: broken files, duplicates, labels that contradict each other.
+    """Count, and find what would spoil a training: broken files, duplicates, labels that contradict each other.
 
     \b
     Examples:
       deployer data check photos
-      deployer data check photos --group-from '(.*)\.mp4_\d+'
+      deployer data check photos --group-from '(.*)\\.mp4_\\d+'
       deployer data check photos --json > photos.json
     """
     from deployer import programs

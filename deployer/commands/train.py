@@ -14,7 +14,7 @@ from deployer.commands.context import Context, json_option, pass_context
     is_flag=False,
     flag_value="",
     metavar="[JOB]",
-    help="Go on from the checkpoint of JOB, or the latest one.",
+    help="Go on from the checkpoint of JOB, or the latest one, with its arguments where none are given.",
 )
 @json_option
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
