@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from deployer.errors import UsageError
@@ -18,12 +19,35 @@ def find_run(runs: Path, wanted: str, *, holding: str) -> Path:
     for folder in (path, path.parent, runs / wanted):
         if (folder / holding).is_file() and (folder != path.parent or path.is_file()):
             return folder
-    if path.is_dir() or (runs / wanted).is_dir():
+    if _is_folder(runs, wanted):
         raise UsageError(
             f"{wanted} has no {holding}: the training has not ended, or its results were not fetched.",
             hint=f"deployer fetch {wanted}" if (runs / wanted).is_dir() else "Name the folder of a training's results.",
         )
     raise UsageError(f"There is no run {wanted!r}.", hint=_tell_known(runs, holding))
+
+
+def find_runs(runs: Path, wanted: Sequence[str], *, holding: str) -> tuple[list[Path], list[str]]:
+    """Return the folders that have the file, as `find_run` does, and the words of those that lack it.
+
+    What has not ended is passed over where two others have (`runs/*`); else it raises UsageError.
+    """
+    found, lacking, errors = [], [], []
+    for each in wanted:
+        try:
+            found.append(find_run(runs, each, holding=holding))
+        except UsageError as error:
+            if not _is_folder(runs, each):
+                raise
+            lacking.append(each)
+            errors.append(error)
+    if errors and len(found) < 2:
+        raise errors[0]
+    return found, lacking
+
+
+def _is_folder(runs: Path, wanted: str) -> bool:
+    return Path(wanted).expanduser().is_dir() or (runs / wanted).is_dir()
 
 
 def _latest(runs: Path, holding: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deployer.errors import UsageError
-from deployer.runs import find_run
+from deployer.runs import find_run, find_runs
 
 
 @pytest.fixture
@@ -48,3 +48,16 @@ def test_without_any_run_training_is_advised(tmp_path: Path) -> None:
         find_run(tmp_path / "runs", "", holding="report.html")
 
     assert "deployer train" in caught.value.hint
+
+
+def test_of_several_runs_those_that_have_not_ended_are_left_out(runs: Path) -> None:
+    words = [str(path) for path in sorted(runs.iterdir())]
+
+    found, lacking = find_runs(runs, words, holding="report.html")
+
+    assert [folder.name for folder in found] == ["20261101-a", "20261102-b"]
+    assert lacking == [str(runs / "20261103-c")]
+    with pytest.raises(UsageError, match="20261103-c has no report"):
+        find_runs(runs, words[1:], holding="report.html")
+    with pytest.raises(UsageError, match="There is no run '20261109-x'"):
+        find_runs(runs, [*words, "20261109-x"], holding="report.html")

@@ -24,6 +24,8 @@ def compare(context: Context, /, wanted: tuple[str, ...], output: Path | None, a
     """
     from deployer import programs, runs
 
-    folders = [runs.find_run(context.runs_directory(), each, holding="metrics.json") for each in wanted]
+    folders, lacking = runs.find_runs(context.runs_directory(), wanted, holding="metrics.json")
+    for each in lacking:
+        context.reporter(as_json=as_json).warn(f"{each} is left out: it has no metrics.json.")
     options = programs.as_options({"output": output, "json": as_json})
     return programs.run("model.compare", [*options, "--", *map(str, folders)], needs=programs.FOR_PICTURES)
