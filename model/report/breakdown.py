@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model.console import count
-from model.report.markup import draw_interval, draw_table, fold, show_figure, show_interval, show_label, show_share
+from model.report.markup import draw_interval, draw_table, fold_rest, show_figure, show_interval, show_label, show_share
 
 # As many rows as a phone shows on two screens.
 SHOWN_ROWS = 15
@@ -46,11 +46,8 @@ def draw_groups(test: Mapping[str, Any]) -> str:
 def _draw(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
-    shown = draw_table(caption, head, rows[:SHOWN_ROWS])
-    rest = len(rows) - SHOWN_ROWS
-    return shown + (
-        fold(f"{rest:,} more", draw_table(caption + ", continued", head, rows[SHOWN_ROWS:])) if rest > 0 else ""
-    )
+    rest = fold_rest(len(rows) - SHOWN_ROWS, draw_table(caption + ", continued", head, rows[SHOWN_ROWS:]))
+    return draw_table(caption, head, rows[:SHOWN_ROWS]) + rest
 
 
 def _show_class(row: Row) -> list[str]:

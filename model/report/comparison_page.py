@@ -8,7 +8,7 @@ from html import escape
 from model.report.charts import STYLES, draw_lines, make_axis, make_epoch_axis, make_share_axis
 from model.report.comparison import Comparison, Figure, find_recalls
 from model.report.diagrams import Bar, draw_bars, number_epoch, trace_epochs
-from model.report.markup import draw_section, draw_table, fill_page, fold, show_interval, show_label, show_share
+from model.report.markup import draw_section, draw_table, fill_page, fold_rest, show_interval, show_label, show_share
 from model.report.runs import Run
 
 # A dash at which no line is broken: intervals stay whole on a phone.
@@ -114,8 +114,8 @@ def _draw_recalls(runs: Sequence[Run]) -> str:
         cells = [_show_recall(share, known.get(label)) for share, known in zip(recalls[label], intervals, strict=True)]
         rows.append([show_label(label), *cells])
     head = ["class", *(show_label(run.name) for run in runs)]
-    rest = draw_table("Found, continued", head, rows[SHOWN_CLASSES:]) if len(rows) > SHOWN_CLASSES else ""
-    return draw_table("Found, by class", head, rows[:SHOWN_CLASSES]) + fold(f"{len(rows) - SHOWN_CLASSES:,} more", rest)
+    rest = fold_rest(len(rows) - SHOWN_CLASSES, draw_table("Found, continued", head, rows[SHOWN_CLASSES:]))
+    return draw_table("Found, by class", head, rows[:SHOWN_CLASSES]) + rest
 
 
 def _show_recall(share: float | None, interval: Sequence[float] | None) -> str:

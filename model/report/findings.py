@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from model.console import count
-from model.report.markup import draw_table, fold, get, show_label
+from model.report.markup import draw_table, fold, fold_rest, get, show_label
 
 SHOWN_FILES = 10
 
@@ -63,8 +63,8 @@ def _draw_pairs(metrics: Mapping[str, Any]) -> str:
     total = get(metrics, "leaks", "near_duplicate_count") or len(rows)
     caption = f"Nearly the same picture in two parts: {count(total, 'pair')}"
     head = ["picture", "its twin", "parts"]
-    more = fold(f"{len(rows) - SHOWN_FILES:,} more", draw_table(caption, head, rows[SHOWN_FILES:], style="names"))
-    return draw_table(caption, head, rows[:SHOWN_FILES], style="names") + (more if len(rows) > SHOWN_FILES else "")
+    rest = fold_rest(len(rows) - SHOWN_FILES, draw_table(caption, head, rows[SHOWN_FILES:], style="names"))
+    return draw_table(caption, head, rows[:SHOWN_FILES], style="names") + rest
 
 
 def _draw_skipped(metrics: Mapping[str, Any]) -> str:

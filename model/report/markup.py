@@ -31,6 +31,11 @@ def draw_table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]],
     )
 
 
+def fold_rest(number: int, content: str) -> str:
+    """Return the rest of a list, folded on the screen; on paper, where nobody can unfold it, it is all there."""
+    return f'<details class="rest"><summary>{number:,} more</summary>{content}</details>' if number > 0 else ""
+
+
 def fold(summary: str, content: str) -> str:
     """Return content that opens on a click."""
     return f"<details><summary>{summary}</summary>{content}</details>" if content else ""

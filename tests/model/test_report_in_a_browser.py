@@ -86,6 +86,9 @@ def test_report_is_white_on_paper_and_cuts_no_picture(browser: webdriver.Chrome,
     assert browser.execute_script(style.format("body", "backgroundColor")) == "rgb(255, 255, 255)"
     assert browser.execute_script(style.format("body", "color")) == "rgb(0, 0, 0)"
     assert browser.execute_script(style.format(".gallery figure", "breakInside")) == "avoid"
+    # Nobody can unfold the rest of a table there.
+    is_seen = "return document.querySelector('details.rest td').checkVisibility({contentVisibilityAuto: true})"
+    assert browser.execute_script(is_seen)
     paper = browser.execute_cdp_cmd("Page.printToPDF", {"paperWidth": 8.27, "paperHeight": 11.69})
     assert base64.b64decode(paper["data"]).startswith(b"%PDF")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
