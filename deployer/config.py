@@ -27,7 +27,10 @@ FLAGS = {"availability_zone": "--zone"}
 
 # Set by deployer itself for the jobs it starts; not configuration.
 RESERVED_VARIABLES = frozenset(
-    {"DEPLOYER_JOB_DIR", "DEPLOYER_JOB", "DEPLOYER_DATA_DIR", "DEPLOYER_HOST", "DEPLOYER_USD_PER_HOUR"}
+    {
+        *("DEPLOYER_JOB_DIR", "DEPLOYER_JOB", "DEPLOYER_DATA_DIR", "DEPLOYER_HOST", "DEPLOYER_USD_PER_HOUR"),
+        "DEPLOYER_ARGUMENTS",
+    }
 )
 
 

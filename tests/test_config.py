@@ -148,7 +148,8 @@ def test_zone_is_a_name_of_the_region_or_the_id_of_any_zone(zone: str, project: 
 
 
 def test_job_variables_are_not_configuration(project: Path) -> None:
-    assert load(environment={"DEPLOYER_JOB_DIR": "/x", "DEPLOYER_DATA_DIR": "/y"}) == Config(project=project)
+    of_a_job = {"DEPLOYER_JOB_DIR": "/x", "DEPLOYER_DATA_DIR": "/y", "DEPLOYER_ARGUMENTS": "--preset best"}
+    assert load(environment=of_a_job) == Config(project=project)
 
 
 def test_missing_named_file_says_what_writes_one(project: Path) -> None:
