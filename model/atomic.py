@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from model.errors import SaveError
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes | memoryview) -> None:
     """Replace `path` by `content` in one step; raises SaveError and leaves the old file on any failure."""
     with replacing(path) as file:
         file.write(content)

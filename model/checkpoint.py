@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from model.atomic import write_file
 from model.config import TTAS
-from model.errors import CheckpointError, NetworkError
+from model.errors import CheckpointError, NetworkError, SaveError
 from model.networks.catalogue import build_empty, drop_auxiliary, refuse_unfit
 
 # Raised whenever an older reader could not use the file. 2: several networks, temperature, views.
@@ -94,8 +94,13 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     # Through memory: torch reports a full disk as a RuntimeError without its reason.
     buffer = io.BytesIO()
-    torch.save(content, buffer)
-    write_file(path, buffer.getvalue())
+    try:
+        torch.save(content, buffer)
+    except (MemoryError, RuntimeError) as error:  # torch's own where the buffer cannot grow
+        raise SaveError(
+            f"{path} cannot be written: memory is too short.", hint="Use a machine with more memory."
+        ) from error
+    write_file(path, buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

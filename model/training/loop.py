@@ -15,7 +15,7 @@ from model.console import count, warn
 from model.errors import ModelError
 from model.training.batches import Batch, ImageSet, Loader, load_for_evaluation
 from model.training.distributed import Processes
-from model.training.memory import free_cached_memory, is_out_of_memory
+from model.training.memory import free_cached_memory, is_out_of_memory, leave_onednn
 from model.training.state import TrainingState
 from model.training.trainer import Trainer
 
@@ -79,6 +79,7 @@ def compute_gradient(trainer: Trainer, batch: Batch, state: TrainingState) -> Te
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
+            leave_onednn(error)
             loss = None
         # Outside of `except`: the error holds the tensors that are to be freed.
         (is_short,) = trainer.processes.agree(loss is None)
@@ -152,5 +153,6 @@ def _answer(network: nn.Module, data: ImageSet, indices: Tensor, size: int, betw
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error) or part_size == 1:
                 raise
+            leave_onednn(error)
         part_size //= 2
         free_cached_memory()

@@ -9,8 +9,10 @@ import torch
 
 from model.errors import ModelError
 
+# oneDNN computes the convolutions on a CPU; it keeps its reason to itself.
+_ONEDNN_SIGNS = ("could not create a primitive", "could not execute a primitive")
 # Of the CPU's allocator and of libraries below PyTorch, which raise a plain RuntimeError.
-_SIGNS = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "not enough memory")
+_SIGNS = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "not enough memory", "bad_alloc", *_ONEDNN_SIGNS)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -32,6 +34,12 @@ def telling_of_short_memory() -> Iterator[None]:
             "Memory is too short for this network and its optimizer, or for the images.",
             hint="Use a smaller --image-size or --arch, or a machine with more memory.",
         ) from error
+
+
+def leave_onednn(error: BaseException) -> None:
+    """Compute without oneDNN from now on where it was short of memory: what makes its code does not get over that."""
+    if any(sign in str(error) for sign in _ONEDNN_SIGNS):
+        torch.backends.mkldnn.set_flags(_enabled=False)  # type: ignore[no-untyped-call]
 
 
 def free_cached_memory() -> None:

@@ -22,7 +22,7 @@ from model.networks.heads import name_head
 from model.training.batches import Loader, build_image_set, refuse_unfit_batches
 from model.training.distributed import Processes
 from model.training.loop import compute_gradient, evaluate
-from model.training.memory import is_out_of_memory
+from model.training.memory import is_out_of_memory, leave_onednn
 from model.training.randomness import RowDropout, Rows, derive_seed
 from model.training.state import TrainingState
 from model.training.trainer import Trainer
@@ -197,6 +197,19 @@ def test_memory_that_is_short_for_a_single_image_ends_the_training(tmp_path: Pat
     assert "--image-size" in raised.value.hint
 
 
+def test_onednn_is_left_where_it_was_short_of_memory_and_nowhere_else() -> None:
+    before = torch.backends.mkldnn.set_flags()[0]
+    try:
+        leave_onednn(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+        kept = torch.backends.mkldnn.set_flags()[0]
+        leave_onednn(RuntimeError("could not create a primitive"))
+        left = torch.backends.mkldnn.set_flags()[0]
+    finally:
+        torch.backends.mkldnn.set_flags(_enabled=before)
+
+    assert (kept, left) == (before, False)
+
+
 def test_evaluation_asks_about_fewer_images_at_once_when_memory_is_short(tmp_path: Path) -> None:
     loader = _loader(configure(tmp_path))
     network = _ShortOfMemory(10)
@@ -216,6 +229,7 @@ def test_evaluation_asks_about_fewer_images_at_once_when_memory_is_short(tmp_pat
         (torch.cuda.OutOfMemoryError("CUDA out of memory."), True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."), True),
         (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("could not create a primitive"), True),
         (MemoryError(), True),
         (RuntimeError("shape '[2]' is invalid for input of size 3"), False),
         (ValueError("out of memory"), False),

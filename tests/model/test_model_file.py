@@ -60,6 +60,21 @@ def test_checkpoint_comes_back_whole(tmp_path: Path) -> None:
     assert loaded.torch_version == torch.__version__
 
 
+def test_save_checkpoint_tells_of_short_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class FullBuffer(io.BytesIO):
+        """Memory cannot be made short without harm to other tests."""
+
+        def write(self, content: Any) -> int:  # noqa: ARG002
+            raise MemoryError
+
+    monkeypatch.setattr(io, "BytesIO", FullBuffer)
+
+    with pytest.raises(SaveError, match=r"model\.pt cannot be written: memory is too short"):
+        save_checkpoint(tmp_path / "model.pt", _checkpoint())
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_checkpoint_needs_no_trust_and_no_more_room_than_its_weights(tmp_path: Path) -> None:
     network = build_network("inception_v3", class_count=2, image_size=75, auxiliary=True)
     half = {name: part.half() if part.is_floating_point() else part for name, part in network.state_dict().items()}
