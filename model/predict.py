@@ -104,7 +104,7 @@ def _load(config: PredictConfig, sources: Sources) -> Work:
     # PyTorch takes seconds to import; what can be told without it was told before.
     let_waiting_threads_sleep()
     from model.checkpoint import load_checkpoint
-    from model.prediction.inference import Classifier
+    from model.inference.classifier import Classifier
 
     checkpoint = load_checkpoint(config.model)
     classifier = Classifier(checkpoint, device=config.device)

@@ -11,12 +11,30 @@ from typing import TextIO
 
 from model.console import count, format_duration, write
 
+# A line of a training at least this often while something lasts.
+PROGRESS_SECONDS = 5.0
+
 # A log is read later and should be short; a bar is looked at.
 LOG_SECONDS = 10.0
 BAR_SECONDS = 0.1
 
 _MAX_BAR_WIDTH = 30
 _MIN_BAR_WIDTH = 5
+
+
+def every(seconds: float, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
+    """Return a question that is answered with yes at most once in so many seconds, the first time after them."""
+    last = clock()
+
+    def is_due() -> bool:
+        nonlocal last
+        now = clock()
+        if now - last < seconds:
+            return False
+        last = now
+        return True
+
+    return is_due
 
 
 class Progress:

@@ -91,7 +91,7 @@ def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> d
 def _write_results(
     config: TrainConfig, dataset: Dataset, fitted: Fitted, log: EpochLog, seconds: float
 ) -> dict[str, Any]:
-    from model.evaluation.outcome import write_outcome
+    from model.outcome.writing import write_outcome
     from model.training.resume import remove_checkpoint
 
     try:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torchvision.transforms.v2 import functional
 
 
 def normalize_batch(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Turn uint8 (N, H, W, 3) into channels_last float (N, 3, H, W) around zero; `mean` and `std` are (3,), 0-255."""
     return ((images.float() - mean) / std).permute(0, 3, 1, 2)
+
+
+def resize_batch(images: Tensor, size: int) -> Tensor:
+    """Return uint8 images (N, H, W, 3) as (N, size, size, 3)."""
+    if images.shape[1] == images.shape[2] == size:
+        return images
+    resized: Tensor = functional.resize(images.permute(0, 3, 1, 2), [size, size], antialias=True)
+    return resized.permute(0, 2, 3, 1)
 
 
 def measure_channels(images: Tensor) -> tuple[list[float], list[float]]:

@@ -33,7 +33,7 @@ def main() -> None:
     elif name == "check":
         check(arguments)
     elif name == "frames":
-        from model.data.frames import main as save_frames
+        from model.video.frames import main as save_frames
 
         save_frames(arguments)
     else:
@@ -66,11 +66,11 @@ def _check(folder: Path, targets: Path | None, group_from: str, *, as_json: bool
     # Our threads share the cores; those of the linear algebra would wait for each other by spinning.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from model.atomic import write_json
-    from model.data.advice import describe_advice, find_problems, find_warnings
-    from model.data.copies import find_copies
-    from model.data.figures import describe_inspection
-    from model.data.inspection import inspect_folder
-    from model.data.inspection_table import render_inspection
+    from model.inspection.advice import describe_advice, find_problems, find_warnings
+    from model.inspection.copies import find_copies
+    from model.inspection.figures import describe_inspection
+    from model.inspection.inspection import inspect_folder
+    from model.inspection.table import render_inspection
 
     inspection = inspect_folder(folder, targets, group_from=group_from)
     figures = describe_inspection(inspection, find_copies(inspection))

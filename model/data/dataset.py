@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,9 +14,7 @@ from model.data.leaks import Leaks, find_group_leak, find_near_duplicate_leak, n
 from model.data.samples import BadFile, LabelledImages, Sample, find_labelled_images
 from model.data.split import Split, fold_samples, split_samples
 from model.errors import DataError
-
-# A line at least this often while something lasts.
-PROGRESS_SECONDS = 5.0
+from model.progress import PROGRESS_SECONDS, every
 
 # Images that differ nowhere by more than this, of 255, are one picture: nothing but rounding tells them apart.
 MAX_ALIKE = 2
@@ -86,21 +82,6 @@ def load_dataset(config: TrainConfig) -> Dataset:
         leaks=replace(leak.leaks, near_duplicates=alike.near_duplicates),
         notes=(*found.notes, *warnings),
     )
-
-
-def every(seconds: float, clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
-    """Return a question that is answered with yes at most once in so many seconds, the first time after them."""
-    last = clock()
-
-    def is_due() -> bool:
-        nonlocal last
-        now = clock()
-        if now - last < seconds:
-            return False
-        last = now
-        return True
-
-    return is_due
 
 
 def _tell_about(found: LabelledImages) -> None:

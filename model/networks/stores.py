@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from model.console import say
-from model.data.dataset import PROGRESS_SECONDS, every
 from model.errors import SaveError, UsageError
+from model.progress import PROGRESS_SECONDS, every
 
 CHUNK_BYTES = 1 << 20
 

@@ -16,7 +16,7 @@ from model.prediction.table import Answer
 
 
 class Classifies(Protocol):
-    """What `model.prediction.inference.Classifier` does; here, so that nothing waits for PyTorch."""
+    """What `model.inference.classifier.Classifier` does; here, so that nothing waits for PyTorch."""
 
     @property
     def decode_size(self) -> int:

@@ -14,7 +14,7 @@ from model.console import count, list_names, say, warn
 from model.data.folders import find_files
 from model.data.formats import IMAGE_SUFFIXES, is_picture_name
 from model.errors import DataError, UsageError
-from model.prediction.video import VIDEO_SUFFIXES, is_video_name
+from model.video.reading import VIDEO_SUFFIXES, is_video_name
 
 
 @dataclass(frozen=True, kw_only=True)

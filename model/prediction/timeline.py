@@ -17,9 +17,9 @@ from model.errors import DataError
 from model.prediction.batches import Classifies
 from model.prediction.contact_sheet import MomentCollector, shrink_to_moment
 from model.prediction.segments import Sample, format_timecode
-from model.prediction.video import Frame, Video, fingerprint_video
 from model.prediction.video_results import MadeFrom, VideoResult, find_video_result, write_video_result
 from model.progress import Progress
+from model.video.reading import Frame, Video, fingerprint_video
 
 # Frames that the network sees at once; their small pictures are all of the video that is held.
 BATCH = 32

@@ -16,7 +16,7 @@ from model.data.images import read_image, shrink
 
 if TYPE_CHECKING:
     from model.data.samples import Sample
-    from model.prediction.inference import Classifier
+    from model.inference.classifier import Classifier
 
 SHOWN_MISTAKES = 12
 SHOWN_UNSURE = 8

@@ -15,6 +15,8 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
+from model.transforms import resize_batch
+
 # The part of an image that is cut out and enlarged: torchvision's recipes begin at 0.08, for a million pictures; on a
 # thousand, what shows the class must stay in the picture.
 MIN_AREA = 0.35
@@ -42,14 +44,6 @@ def augment_batch(
     if augment == "trivial":
         return torch.stack([_change(plane, row) for plane, row in zip(cut, numbers, strict=True)]).permute(0, 2, 3, 1)
     return _relight(cut, np.stack(numbers)).permute(0, 2, 3, 1)
-
-
-def resize_batch(images: Tensor, size: int) -> Tensor:
-    """Return uint8 images (N, H, W, 3) as (N, size, size, 3)."""
-    if images.shape[1] == images.shape[2] == size:
-        return images
-    resized: Tensor = functional.resize(images.permute(0, 3, 1, 2), [size, size], antialias=True)
-    return resized.permute(0, 2, 3, 1)
 
 
 def draw_numbers(seed: int, epoch: int, sample: int, *, count: int = 16) -> NDArray[np.float64]:

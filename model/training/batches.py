@@ -12,12 +12,12 @@ from torch import Tensor
 from model.config import TrainConfig
 from model.data.images import Pixels
 from model.errors import UsageError
-from model.training.augmentation import augment_batch, resize_batch
+from model.training.augmentation import augment_batch
 from model.training.distributed import Processes
 from model.training.mixing import mix_batch
 from model.training.randomness import derive_seed
 from model.training.sampling import order_samples, weigh_classes
-from model.transforms import normalize_batch
+from model.transforms import normalize_batch, resize_batch
 
 # The images reach their whole size in this share of the epochs; the rest is for the size that will be asked about.
 GROWING_SHARE = 0.7

@@ -12,12 +12,13 @@ import torch
 from model.checkpoint import Checkpoint
 from model.config import TrainConfig
 from model.console import format_duration, say
-from model.data.dataset import PROGRESS_SECONDS, Dataset, every
+from model.data.dataset import Dataset
 from model.errors import Interrupted, ModelError, SaveError
 from model.evaluation.metrics import compute_balanced_accuracy, count_confusions
 from model.evaluation.results import EpochLog
 from model.interruption import Interruption
 from model.networks.catalogue import drop_auxiliary
+from model.progress import PROGRESS_SECONDS, every
 from model.training.batches import ImageSet, Loader
 from model.training.distributed import Processes
 from model.training.loop import Evaluation, evaluate, train_one_epoch

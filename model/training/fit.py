@@ -21,9 +21,9 @@ from model.device import choose_device, describe_device
 from model.errors import Interrupted
 from model.evaluation.calibration import fit_temperature
 from model.evaluation.results import EpochLog
+from model.inference.classifier import Classifier
 from model.interruption import Interruption
 from model.networks.catalogue import drop_auxiliary
-from model.prediction.inference import Classifier
 from model.training.batches import Loader, build_image_set, refuse_unfit_batches
 from model.training.distributed import Processes
 from model.training.epochs import EpochRunner, Surroundings, keep_finished, name_epoch, pack

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from model.config import TrainConfig, parse_train_arguments
-from model.data.dataset import every, load_dataset
+from model.data.dataset import load_dataset
 from model.data.images import decode_image
 from model.errors import DataError
+from model.progress import every
 
 Draw = Callable[..., Path]
 WriteTargets = Callable[..., Path]

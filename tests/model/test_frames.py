@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from video_files import draw_number, read_number, write_video
 
-from model.data.frames import main
 from model.data.samples import find_labelled_images
 from model.errors import DataError, Interrupted, UsageError
+from model.video.frames import main
 
 
 def save(*arguments: object) -> None:
@@ -209,7 +209,7 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             os.kill(os.getpid(), signal.SIGINT)
 
     # Only to have the signal come in the middle.
-    monkeypatch.setattr("model.data.frames.write_file", interrupt)
+    monkeypatch.setattr("model.video.frames.write_file", interrupt)
     with pytest.raises(Interrupted):
         save(dive, "--output", out, "--every", "1", "--label", "squid")
     monkeypatch.undo()
@@ -247,7 +247,7 @@ def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:
 
 def test_frames_need_no_network(tmp_path: Path) -> None:
     dive = write_video(tmp_path / "dive.mp4", 5)
-    code = "import sys; from model.data.frames import main; main(sys.argv[1:]); assert 'torch' not in sys.modules"
+    code = "import sys; from model.video.frames import main; main(sys.argv[1:]); assert 'torch' not in sys.modules"
 
     done = subprocess.run(
         [sys.executable, "-c", code, str(dive), "--output", str(tmp_path / "out")], capture_output=True, text=True

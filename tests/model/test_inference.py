@@ -11,15 +11,15 @@ from training_runs import configure
 
 from model.checkpoint import Checkpoint
 from model.data.dataset import load_dataset
-from model.evaluation.outcome import write_outcome
 from model.evaluation.results import EpochLog
+from model.inference import classifier as inference
+from model.inference.classifier import Classifier
+from model.inference.views import choose_batch_size, list_views
 from model.interruption import Interruption
 from model.networks.catalogue import build_network
+from model.outcome.writing import write_outcome
 from model.predict import predict
-from model.prediction import inference
 from model.prediction.config import parse_predict_arguments
-from model.prediction.inference import Classifier
-from model.prediction.views import choose_batch_size, list_views
 from model.training.fit import fit
 
 

@@ -19,8 +19,8 @@ from scenes import draw_scene
 
 from model.console import run
 from model.data import __main__ as command
-from model.data import inspection
-from model.data.probe import probe_images
+from model.inspection import inspection
+from model.inspection.probe import probe_images
 
 Check = Callable[..., tuple[int, dict[str, Any]]]
 Draw = Callable[..., Path]

@@ -20,8 +20,8 @@ from model.data.leaks import Leaks, NearDuplicate
 from model.data.samples import BadFile, Sample
 from model.data.split import Split
 from model.evaluation.calibration import fit_temperature
-from model.evaluation.outcome import write_outcome
 from model.networks.catalogue import build_network
+from model.outcome.writing import write_outcome
 from model.training.fit import Fitted
 from model.training.loop import Evaluation
 

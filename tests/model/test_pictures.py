@@ -12,8 +12,8 @@ from PIL import Image
 
 from model.checkpoint import Checkpoint
 from model.data.samples import Sample
+from model.inference.classifier import Classifier
 from model.networks.catalogue import build_network
-from model.prediction.inference import Classifier
 from model.report.pictures import (
     PICTURE_BYTES,
     PICTURE_PIXELS,

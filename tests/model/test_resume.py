@@ -16,7 +16,7 @@ from model.checkpoint import load_checkpoint, save_checkpoint
 from model.config import TrainConfig
 from model.errors import CheckpointError, Interrupted
 from model.evaluation.results import EpochLog
-from model.prediction.inference import Classifier
+from model.inference.classifier import Classifier
 from model.training.fit import Fitted
 from model.training.resume import find_unfinished, refuse_other_images
 

@@ -17,8 +17,8 @@ from model.prediction.contact_sheet import KEPT_MOMENTS, MOST_MOMENTS, Moment, M
 from model.prediction.contact_sheet import draw_contact_sheet as draw_sheet
 from model.prediction.segments import Sample, find_segments, format_timecode
 from model.prediction.timeline import run_video, run_videos
-from model.prediction.video import read_frames
 from model.prediction.video_results import VideoResult
+from model.video.reading import read_frames
 
 CLASSES = ("blue", "green", "red")
 COLOURS = {"r": (200, 60, 50), "b": (40, 70, 190), "g": (40, 170, 60)}

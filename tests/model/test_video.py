@@ -10,8 +10,8 @@ import pytest
 from video_files import draw_number, read_number, turn_video, write_video
 
 from model.errors import DataError, UsageError
-from model.prediction import decoding
-from model.prediction.video import Frame, Video, fingerprint_video, is_video_name, read_frames
+from model.video import decoding
+from model.video.reading import Frame, Video, fingerprint_video, is_video_name, read_frames
 
 GROUPS_OF_SEVEN = {"g": "7", "bf": "2"}
 

@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import Any
 
 from model.console import SHOWN_NAMES, count
-from model.data.advice import Advice
+from model.inspection.advice import Advice
 
 _WIDTH = 100
 

@@ -16,10 +16,10 @@ from model.config import TrainConfig
 from model.data.dataset import Dataset
 from model.data.samples import Sample
 from model.evaluation.assessment import Answers
-from model.evaluation.card import build_card
-from model.evaluation.description import collect_answers, describe_training
 from model.evaluation.events import EventLog
-from model.prediction.inference import Classifier
+from model.inference.classifier import Classifier
+from model.outcome.card import build_card
+from model.outcome.description import collect_answers, describe_training
 from model.prediction.table import make_header, make_row
 from model.report.page import build_report
 from model.report.pictures import choose_cases

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.copies import Copies, Crossing
 from model.data.grouping import suggest_groups
-from model.data.inspection import Inspection
-from model.data.probe import Probe
+from model.inspection.copies import Copies, Crossing
+from model.inspection.inspection import Inspection
+from model.inspection.probe import Probe
 
 # Between the lightest and the darkest place of a thumbnail (of 255): with no more a picture shows nothing.
 _MAX_BLANK = 4

@@ -12,9 +12,9 @@ from model.data.duplicates import SIDE, fingerprint
 from model.data.folders import find_pictures
 from model.data.formats import explain_suffix
 from model.data.images import Pixels, decode_images
-from model.data.probe import Probe, probe_images
 from model.data.samples import BadFile, LabelledImages, Sample, collect_labelled_images
 from model.errors import DataError
+from model.inspection.probe import Probe, probe_images
 from model.progress import Progress
 
 # Images in memory at a time: it stays flat however many there are.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from model.data.duplicates import find_near_duplicates, join_pairs
 from model.data.images import Pixels
-from model.data.inspection import Inspection
-from model.data.probe import digest_pixels
+from model.inspection.inspection import Inspection
+from model.inspection.probe import digest_pixels
 from model.progress import Progress
 
 SAME_FILE, SAME_PIXELS, NEARLY = "same file", "same pixels", "nearly the same"

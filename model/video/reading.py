@@ -21,7 +21,7 @@ import numpy as np
 from model.console import count
 from model.data.images import Pixels
 from model.errors import DataError, UsageError
-from model.prediction.decoding import Decoder, LostFrames, Picture
+from model.video.decoding import Decoder, LostFrames, Picture
 
 if TYPE_CHECKING:
     import av

@@ -205,7 +205,7 @@ def _describe_commands() -> str:
         "```python\n"
         "from pathlib import Path\n\n"
         "from model.checkpoint import load_checkpoint\n"
-        "from model.prediction.inference import Classifier\n\n"
+        "from model.inference.classifier import Classifier\n\n"
         'classifier = Classifier(load_checkpoint(Path("model.pt")), device="cpu")\n'
         "probabilities = classifier.classify(pixels)  # side: classifier.decode_size\n"
         "```\n\n"

@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from model.checkpoint import Checkpoint
 from model.data.images import Pixels
 from model.device import choose_device
-from model.prediction.views import choose_batch_size, compute_logits
-from model.training.augmentation import resize_batch
-from model.transforms import normalize_batch
+from model.inference.views import choose_batch_size, compute_logits
+from model.transforms import normalize_batch, resize_batch
 
 
 class Classifier:

@@ -15,11 +15,12 @@ import torch
 
 from model.config import TrainConfig
 from model.console import say
-from model.data.dataset import PROGRESS_SECONDS, Dataset, every
+from model.data.dataset import Dataset
 from model.data.leaks import Leaks
 from model.evaluation.assessment import Answers, assess
 from model.evaluation.calibration import cross_fit_temperatures, scale_logits
 from model.evaluation.floors import measure_majority, measure_neighbours
+from model.progress import PROGRESS_SECONDS, every
 from model.training.fit import Fitted
 from model.training.loop import Evaluation
 

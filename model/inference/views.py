@@ -7,8 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from model.training.augmentation import resize_batch
-from model.transforms import normalize_batch
+from model.transforms import normalize_batch, resize_batch
 
 # What the smaller view shows of each side: objects near the edge stay in it, small ones come nearer.
 CROP_SHARE = 0.85

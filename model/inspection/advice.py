@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from model.console import count
-from model.data.copies import NEARLY
 from model.data.dataset import MAX_ALIKE, MAX_DARK
-from model.data.figures import are_grey
-from model.data.inspection import Inspection
 from model.data.samples import SPLITS, LabelledImages, check_labelled_images
 from model.data.split import split_samples
 from model.errors import DataError
+from model.inspection.copies import NEARLY
+from model.inspection.figures import are_grey
+from model.inspection.inspection import Inspection
 
 # A class this many times as large as another drowns it; --balance helps from here on.
 MAX_IMBALANCE = 5
