@@ -71,9 +71,9 @@ def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> d
 
     # PyTorch takes seconds to import; a folder that cannot be used is told before.
     from model.device import choose_device
+    from model.memory import telling_of_short_memory
     from model.training.distributed import join_processes
     from model.training.fit import fit
-    from model.training.memory import telling_of_short_memory
 
     with telling_of_short_memory(), join_processes(launch, choose_device(config.device)) as processes:
         fitted = fit(config, dataset, log, interruption, processes=processes, unfinished=unfinished)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from model.data.formats import is_image_name, is_picture_name
 from model.errors import DataError
+
+# train, test, seg_train, chest-xray-val.
+_SPLIT_NAME = re.compile(r"(.*[\s_-])?(train|training|val|valid|validation|dev|test|testing|pred)", re.IGNORECASE)
 
 
 def find_images(folder: Path) -> Iterator[Path]:
@@ -46,6 +50,34 @@ def find_class_folders(folder: Path) -> list[Path]:
     """Return the folders directly inside that hold pictures, sorted."""
     inner = (path for path in folder.iterdir() if not _is_hidden(path.name) and path.is_dir())
     return sorted(path for path in inner if has_pictures(path))
+
+
+def is_split_name(name: str) -> bool:
+    """Say whether a folder is named after a part of somebody's split rather than after a class."""
+    return _SPLIT_NAME.fullmatch(name) is not None
+
+
+def find_classes_of_splits(root: Path, folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Return the class folders inside folders named after splits, and the images of those that have none.
+
+    Raises DataError where there are no two classes.
+    """
+    joined: list[Path] = []
+    unlabelled: list[str] = []
+    for folder in folders:
+        inner = find_class_folders(folder)
+        if [path.name.lower() for path in inner] == [folder.name.lower()]:  # unpacked twice: seg_train/seg_train
+            inner = find_class_folders(inner[0])
+        joined += inner
+        if not inner:
+            unlabelled += [path.relative_to(root).as_posix() for path in find_pictures(folder)]
+    if len({path.name for path in joined}) < 2:
+        names = ", ".join(folder.name for folder in folders)
+        raise DataError(
+            f"The folders {names} in {root} are named after splits, not after classes, and have no two classes inside.",
+            hint=f"Put the images into a folder for each class, or write {root / 'targets.csv'}.",
+        )
+    return joined, unlabelled
 
 
 def has_pictures(folder: Path) -> bool:

@@ -16,7 +16,7 @@ from typing import NoReturn
 from unicodedata import normalize
 
 from model.console import count, list_names
-from model.data.folders import NameResolver, find_class_folders, find_pictures
+from model.data.folders import NameResolver, find_class_folders, find_classes_of_splits, find_pictures, is_split_name
 from model.data.formats import IMAGE_SUFFIXES, explain_suffix, is_image_name, is_picture_name
 from model.data.grouping import LABELLED_NAME, parse_groups
 from model.data.targets import FORMS, Target, find_targets, find_unread_groups, read_targets
@@ -27,8 +27,6 @@ MAX_BAD_SHARE = 0.05
 
 # Train, validation and test must each see every class.
 SPLITS = 3
-
-_SPLIT_NAMES = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,10 +174,13 @@ def _from_folder(folder: Path) -> LabelledImages:
     names = [path.name for path in class_folders]
     if not class_folders or names == ["images"]:
         return _from_names(folder)
-    if _SPLIT_NAMES.issuperset(name.lower() for name in names):
-        raise DataError(
-            f"The folders {', '.join(names)} in {root} are named after splits, not after classes.",
-            hint=f"Point --data at one of them (--data {root / names[0]}); the split is made here, without leaks.",
+    notes: tuple[str, ...] = ()
+    unlabelled: list[str] = []
+    if all(is_split_name(name) for name in names):
+        class_folders, unlabelled = find_classes_of_splits(root, class_folders)
+        notes = (
+            f"The folders {', '.join(names)} are taken together: the split is made here, without leaks. To keep your"
+            f" own, train on one of them (--data {root / names[0]}) and let predict answer for the others.",
         )
     samples: list[Sample] = []
     bad: list[BadFile] = []
@@ -192,8 +193,10 @@ def _from_folder(folder: Path) -> LabelledImages:
                 bad.append(BadFile(name=name, reason=reason))
             else:
                 samples.append(Sample(name=name, path=path, label=label))
-    loose = sorted(path.name for path in root.iterdir() if _is_stray(path) and path.is_file())
-    return LabelledImages(source="class folders", samples=tuple(samples), bad=tuple(bad), unlabelled=tuple(loose))
+    unlabelled += sorted(path.name for path in root.iterdir() if _is_stray(path) and path.is_file())
+    return LabelledImages(
+        source="class folders", samples=tuple(samples), bad=tuple(bad), unlabelled=tuple(unlabelled), notes=notes
+    )
 
 
 def _from_names(folder: Path) -> LabelledImages:

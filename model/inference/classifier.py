@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from model.checkpoint import Checkpoint
 from model.data.images import Pixels
 from model.device import choose_device
 from model.inference.views import choose_batch_size, compute_logits
+from model.memory import answer_in_parts
 from model.transforms import normalize_batch, resize_batch
 
 
@@ -44,15 +47,18 @@ class Classifier:
     def compute_logits(self, pixels: Pixels) -> Tensor:
         """Return what each network says, (networks, N, classes), before the temperature."""
         images = torch.from_numpy(np.ascontiguousarray(pixels))
-        logits = torch.empty(len(self.networks), len(images), len(self.classes), dtype=torch.float64)
-        step = choose_batch_size(self._image_size)
-        for first in range(0, len(images), step):
-            batch = images[first : first + step].to(self._device)
-            for answers, network in zip(logits, self.networks, strict=True):
-                answers[first : first + step] = compute_logits(
-                    network, batch, size=self._image_size, tta=self._tta, mean=self._mean, std=self._std
-                )
-        return logits
+        if not len(images):
+            return torch.empty(len(self.networks), 0, len(self.classes), dtype=torch.float64)
+        part_size = choose_batch_size(self._image_size)
+        return torch.stack(
+            [answer_in_parts(partial(self._ask, network), images, part_size=part_size) for network in self.networks]
+        )
+
+    def _ask(self, network: nn.Module, images: Tensor) -> Tensor:
+        images = images.to(self._device)
+        return compute_logits(
+            network, images, size=self._image_size, tta=self._tta, mean=self._mean, std=self._std
+        ).cpu()
 
     def prepare(self, pixels: Pixels) -> Tensor:
         """Return images (N, size, size, RGB) as the networks take them, (N, 3, H, W): the whole picture's view."""

@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from model.console import count, warn
 from model.errors import ModelError
+from model.memory import answer_in_parts, free_cached_memory, is_out_of_memory, leave_onednn
 from model.training.batches import Batch, ImageSet, Loader, load_for_evaluation
 from model.training.distributed import Processes
-from model.training.memory import free_cached_memory, is_out_of_memory, leave_onednn
 from model.training.state import TrainingState
 from model.training.trainer import Trainer
 
@@ -130,8 +130,14 @@ def evaluate(
     `between` is called between batches, and may raise.
     """
     network.eval()
-    mine = indices[processes.share(len(indices))]
-    logits = torch.from_numpy(processes.join(_answer(network, data, mine, size, between).double().cpu().numpy()))
+
+    def answer(part: Tensor) -> Tensor:
+        logits: Tensor = network(load_for_evaluation(data, part, size)).double().cpu()
+        between()
+        return logits
+
+    mine = answer_in_parts(answer, indices[processes.share(len(indices))], part_size=EVALUATION_BATCH)
+    logits = torch.from_numpy(processes.join(mine.numpy()))
     targets = data.targets[indices]
     return Evaluation(
         logits=logits.numpy(),
@@ -139,20 +145,3 @@ def evaluate(
         positions=indices.numpy(),
         loss=float(functional.cross_entropy(logits, targets)),
     )
-
-
-def _answer(network: nn.Module, data: ImageSet, indices: Tensor, size: int, between: Callable[[], None]) -> Tensor:
-    part_size = EVALUATION_BATCH
-    while True:
-        answers = []
-        try:
-            for part in torch.split(indices, part_size):
-                answers.append(network(load_for_evaluation(data, part, size)))
-                between()
-            return torch.cat(answers)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or part_size == 1:
-                raise
-            leave_onednn(error)
-        part_size //= 2
-        free_cached_memory()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,24 @@ def test_folders_named_after_splits_are_not_classes(class_folders: Path) -> None
 
     with pytest.raises(DataError, match="named after splits"):
         find_labelled_images(class_folders)
+
+
+@pytest.mark.parametrize("parts", [("train", "val", "test"), ("seg_train/seg_train", "seg_test/seg_test", "seg_pred")])
+def test_folders_named_after_splits_are_taken_together(
+    tmp_path: Path, draw_image: Draw, parts: tuple[str, str, str]
+) -> None:
+    for number, (part, label) in enumerate(itertools.product(parts[:2], ("red", "blue"))):
+        for place in range(3):
+            draw_image(tmp_path / part / label / f"{place}.png", label, seed=10 * number + place)
+    draw_image(tmp_path / parts[2] / "unknown.png")
+
+    found = find_labelled_images(tmp_path)
+
+    assert found.classes == ("blue", "red")
+    assert len(found.samples) == 12
+    assert {sample.name for sample in found.samples} >= {f"{part}/blue/0.png" for part in parts[:2]}
+    assert [Path(name).name for name in found.unlabelled] == ["unknown.png"]
+    assert "the split is made here" in found.notes[0]
 
 
 def test_a_link_that_goes_round_ends_and_brings_no_image_of_another_class(class_folders: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 from training_runs import configure
 
 from model.checkpoint import Checkpoint
@@ -16,6 +17,7 @@ from model.inference import classifier as inference
 from model.inference.classifier import Classifier
 from model.inference.views import choose_batch_size, list_views
 from model.interruption import Interruption
+from model.memory import answer_in_parts
 from model.networks.catalogue import build_network
 from model.outcome.writing import write_outcome
 from model.predict import predict
@@ -161,3 +163,26 @@ def test_predict_says_what_the_training_said_about_the_same_files(class_folders:
         assert now[name]["label"] == row["label"]
         for column in ("probability", "p_blue", "p_red"):
             assert float(now[name][column]) == pytest.approx(float(row[column]), abs=1e-5)
+
+
+class _Forgetful(nn.Module):
+    """Runs out of memory with more than `most` images at once, as PyTorch's allocator on a CPU says it."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def forward(self, images: Tensor) -> Tensor:
+        if len(images) > self.most:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes.")
+        return images.mean(dim=(2, 3))[:, :2]
+
+
+def test_short_memory_costs_time_and_no_answer() -> None:
+    images = torch.arange(40.0).reshape(10, 4, 1, 1).expand(10, 4, 3, 3)
+
+    answers = answer_in_parts(_Forgetful(3), images, part_size=8)
+
+    assert torch.equal(answers, _Forgetful(10)(images))
+    with pytest.raises(RuntimeError, match="allocate"):
+        answer_in_parts(_Forgetful(0), images, part_size=8)

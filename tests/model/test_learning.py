@@ -17,12 +17,12 @@ from model.checkpoint import save_checkpoint
 from model.config import TrainConfig
 from model.device import choose_device, choose_precision
 from model.errors import CheckpointError, ModelError, NetworkError, UsageError
+from model.memory import is_out_of_memory, leave_onednn
 from model.networks.catalogue import build_network
 from model.networks.heads import name_head
 from model.training.batches import Loader, build_image_set, refuse_unfit_batches
 from model.training.distributed import Processes
 from model.training.loop import compute_gradient, evaluate
-from model.training.memory import is_out_of_memory, leave_onednn
 from model.training.randomness import RowDropout, Rows, derive_seed
 from model.training.state import TrainingState
 from model.training.trainer import Trainer

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from model.errors import ModelError
 
@@ -34,6 +35,20 @@ def telling_of_short_memory() -> Iterator[None]:
             "Memory is too short for this network and its optimizer, or for the images.",
             hint="Use a smaller --image-size or --arch, or a machine with more memory.",
         ) from error
+
+
+def answer_in_parts(answer: Callable[[Tensor], Tensor], items: Tensor, *, part_size: int) -> Tensor:
+    """Return the answers to parts of so many items, joined; where memory is short, of half as many, and so on."""
+    while True:
+        try:
+            return torch.cat([answer(part) for part in torch.split(items, part_size)])
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or part_size == 1:
+                raise
+            leave_onednn(error)
+        # Outside of `except`: the error holds the tensors that are to be freed.
+        part_size = max(1, min(part_size, len(items)) // 2)
+        free_cached_memory()
 
 
 def leave_onednn(error: BaseException) -> None:
