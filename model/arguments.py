@@ -50,12 +50,18 @@ def number(low: float, high: float, *, above: bool = False) -> Callable[[str], f
     return convert
 
 
-def pattern(text: str) -> str:
-    """Return a regular expression with at least one group in brackets, as it was written."""
-    try:
-        groups = re.compile(text).groups
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression: {error}") from error
-    if not groups:
-        raise argparse.ArgumentTypeError(f"{text!r} has no group in brackets, such as '(.*)_[0-9]+'")
+def grouping(text: str) -> str:
+    """Return a column's name, or a regular expression with at least one group in brackets, as it was written."""
+    if is_pattern(text):
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression: {error}") from error
+    elif not text.strip() or re.search(r"[\\*+?^$|]", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no column, and has no group in brackets, such as '(.*)_[0-9]+'")
     return text
+
+
+def is_pattern(text: str) -> bool:
+    """Say whether --group-from is a regular expression on names rather than the name of a column."""
+    return "(" in text

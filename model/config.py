@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from model.arguments import ArgumentParser, number, pattern, whole
+from model.arguments import ArgumentParser, grouping, number, whole
 from model.errors import UsageError
 from model.presets import NAMES, STANDARD, Preset, choose_preset
 
@@ -29,7 +29,9 @@ class TrainConfig(Preset):
     data: Path
     output: Path
     targets: Path | None = None
-    group_from: str = ""  # a regular expression on the names; its groups in brackets, joined, are the group
+    group_from: str = (
+        ""  # a column, or a regular expression on the names: what its brackets match, joined, is the group
+    )
     split: str = "group"
     validation_share: float = 0.1
     test_share: float = 0.15
@@ -106,9 +108,10 @@ def _build_parser() -> ArgumentParser:
     data.add_argument("--targets", type=Path, help="table with the labels (found in the data folder otherwise)")
     data.add_argument(
         "--group-from",
-        type=pattern,
-        metavar="REGEX",
-        help=r"group images by their names: what the brackets match, e.g. '(.*)\.mp4_\d+' for frames of a dive",
+        type=grouping,
+        metavar="WHAT",
+        help=r"group images by a column of the table, or by their names: what the brackets of a pattern match,"
+        r" e.g. '(.*)\.mp4_\d+' for frames of a dive",
     )
     data.add_argument("--split", choices=SPLITS, default=default.split, help="keep groups whole, or draw single images")
     data.add_argument("--validation-share", type=number(0.02, 0.5), default=default.validation_share)

@@ -17,7 +17,7 @@ def data() -> None:
 @data.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--targets", type=click.Path(path_type=Path), help="Table with the labels, if not found in FOLDER.")
-@click.option("--group-from", help="Regular expression: what its brackets match in a name is the image's group.")
+@click.option("--group-from", help="Column of the groups, or a pattern: what its brackets match in a name.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the JSON to this file as well.")
 @json_option
 def check(folder: Path, as_json: bool, **options: object) -> int:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.arguments import ArgumentParser, pattern
+from model.arguments import ArgumentParser, grouping
 from model.console import run, say
 from model.errors import ModelError, UsageError
 from model.interruption import Interruption
@@ -51,9 +51,10 @@ def check(arguments: Sequence[str]) -> None:
     parser.add_argument("--targets", type=Path, help="table with the labels (found in the folder otherwise)")
     parser.add_argument(
         "--group-from",
-        type=pattern,
-        metavar="REGEX",
-        help=r"group images by their names: what the brackets match, e.g. '(.*)\.mp4_\d+' for frames of a dive",
+        type=grouping,
+        metavar="WHAT",
+        help=r"group images by a column of the table, or by their names: what the brackets of a pattern match,"
+        r" e.g. '(.*)\.mp4_\d+' for frames of a dive",
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON, with all names")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to a file, too")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 from unicodedata import normalize
 
+from model.arguments import is_pattern
 from model.console import count, list_names
 from model.data.folders import NameResolver, find_class_folders, find_classes_of_splits, find_pictures, is_split_name
 from model.data.formats import IMAGE_SUFFIXES, explain_suffix, is_image_name, is_picture_name
@@ -78,7 +80,8 @@ class LabelledImages:
 def find_labelled_images(folder: Path, targets: Path | None = None, *, group_from: str = "") -> LabelledImages:
     """Find the images of a folder and their labels; raises DataError when they cannot train a classifier.
 
-    `group_from` is a pattern that finds an image's group in its name; it wins over the groups of a table.
+    `group_from` is the column that holds the groups, or a pattern that finds an image's group in its name and wins over
+    the groups of a table.
     """
     found = collect_labelled_images(folder, targets, group_from=group_from)
     check_labelled_images(found)
@@ -92,13 +95,22 @@ def collect_labelled_images(folder: Path, targets: Path | None = None, *, group_
     if not os.access(folder, os.R_OK | os.X_OK):
         raise DataError(f"The data folder {folder} may not be read.", hint="Mend its permissions.")
     table = targets or _find_table(folder)
-    found = _from_table(table, folder) if table else _from_folder(folder)
+    group_column = "" if is_pattern(group_from) else group_from
+    found = _from_table(table, folder, group_column) if table else _from_folder(folder)
+    if group_column and not table:
+        raise DataError(
+            f"--group-from {group_from!r} names a column, and {folder} has no table.",
+            hint="Write a pattern whose brackets match the part of the name that a group shares: '(.*)_[0-9]+'.",
+        )
     if group_from:
-        return _regroup(found, group_from)
+        return found if group_column else _regroup(found, group_from)
     column = find_unread_groups(table) if table else ""
     if not column:
         return found
-    note = f"Column {column!r} of {found.source} is not read; if it tells which images belong together, call it group."
+    note = (
+        f"Column {column!r} of {found.source} is not read; if it tells which images belong together, pass"
+        f" --group-from {shlex.quote(column)}."
+    )
     return replace(found, notes=(*found.notes, note))
 
 
@@ -109,12 +121,12 @@ def _find_table(folder: Path) -> Path | None:
     return table
 
 
-def _from_table(table: Path, folder: Path) -> LabelledImages:
+def _from_table(table: Path, folder: Path, group_column: str) -> LabelledImages:
     resolver = NameResolver([table.parent, table.parent / "images", folder, folder / "images"])
     samples: dict[Path, Sample] = {}
     bad: list[BadFile] = []
     duplicates: list[str] = []
-    for target in read_targets(table):
+    for target in read_targets(table, group_column=group_column):
         path = resolver.resolve(target.filename) if target.filename else None
         reason = _find_fault(target, path)
         if reason or path is None:

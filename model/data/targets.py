@@ -7,7 +7,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model.data.formats import is_picture_name
@@ -63,12 +63,17 @@ def find_targets(folder: Path) -> Path | None:
     return labelled[0] if labelled else None
 
 
-def read_targets(path: Path) -> tuple[Target, ...]:
-    """Read a targets file in any of its forms; raises DataError naming the file and the line."""
+def read_targets(path: Path, *, group_column: str = "") -> tuple[Target, ...]:
+    """Read a targets file in any of its forms; raises DataError naming the file and the line.
+
+    `group_column` is the column whose values are the groups; without it the known names of such columns are looked for.
+    """
     rows = _read_rows(path)
     if not rows:
         raise DataError(f"{path} is empty.", hint=f"Write one line for each image: {FORMS}.")
     columns = _find_header(rows[0][1])
+    if group_column:
+        columns = _choose_groups(path, rows[0][1], columns, group_column)
     if columns is None:
         columns = _guess_columns(path, rows[0])
     else:
@@ -182,7 +187,7 @@ def _split_rows(path: Path, text: str, delimiter: str) -> list[tuple[int, list[s
 def _find_header(cells: Sequence[str]) -> _Columns | None:
     if any(is_picture_name(cell) for cell in cells):
         return None
-    names = ["_".join(re.split(r"[\s_-]+", cell.lower())) for cell in cells]
+    names = [_simplify(cell) for cell in cells]
 
     def find(known: Sequence[str]) -> int | None:
         return next((names.index(name) for name in known if name in names), None)
@@ -191,6 +196,21 @@ def _find_header(cells: Sequence[str]) -> _Columns | None:
     if filename is None or label is None:
         return None
     return _Columns(filename=filename, label=label, group=find(GROUP_COLUMNS))
+
+
+def _choose_groups(path: Path, header: Sequence[str], columns: _Columns | None, wanted: str) -> _Columns:
+    names = [] if columns is None else [_simplify(cell) for cell in header]
+    if columns is None or _simplify(wanted) not in names:
+        known = f"its columns are {', '.join(header)}" if columns else "it has no header"
+        raise DataError(
+            f"--group-from {wanted!r} is no column of {path}: {known}.",
+            hint="Name a column, or write a pattern whose brackets match the part of the name that a group shares.",
+        )
+    return replace(columns, group=names.index(_simplify(wanted)))
+
+
+def _simplify(name: str) -> str:
+    return "_".join(re.split(r"[\s_-]+", name.strip().lower()))
 
 
 def _is_measured(value: str) -> bool:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import argparse
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from model.arguments import grouping
 from model.data.samples import BadFile, find_labelled_images
 from model.errors import DataError
 
@@ -237,7 +239,41 @@ def test_a_column_that_may_hold_groups_is_named_where_there_are_none(write_targe
     (note,) = find_labelled_images(project).notes
 
     assert note.startswith("Column 'roll' of targets.csv is not read")
+    assert note.endswith("pass --group-from roll.")
     assert not find_labelled_images(project, group_from=r"(\d)\d").notes
+
+
+def test_groups_are_those_of_the_column_that_is_asked_for(write_targets: WriteTargets) -> None:
+    project = write_targets(_rows())
+    rows = [f"{name},{label},{number % 2},film {number // 4}" for number, (name, label) in enumerate(_rows())]
+    (project / "targets.csv").write_text("\n".join(["filename,label,group,Roll no", *rows]))
+
+    groups = {sample.group for sample in find_labelled_images(project, group_from="roll_no").samples}
+
+    assert groups == {f"film {number // 4}" for number in range(len(rows))}
+
+
+@pytest.mark.parametrize(
+    ("group_from", "said"),
+    [
+        ("rolls", r"--group-from 'rolls' is no column of .*targets\.csv: its columns are filename, label, group"),
+        ("(x)y", "matches none of"),
+    ],
+)
+def test_groups_that_are_nowhere_are_refused(write_targets: WriteTargets, group_from: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        find_labelled_images(write_targets(_rows()), group_from=group_from)
+
+
+def test_a_column_without_a_table_is_refused(class_folders: Path) -> None:
+    with pytest.raises(DataError, match=r"'dive' names a column, and .* has no table"):
+        find_labelled_images(class_folders, group_from="dive")
+
+
+@pytest.mark.parametrize("text", ["", "a.*b", "[0-9]+", "(unclosed"])
+def test_what_is_neither_column_nor_pattern_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        grouping(text)
 
 
 def test_groups_from_names_win_over_the_table_and_say_so(write_targets: WriteTargets) -> None:
