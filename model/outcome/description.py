@@ -168,6 +168,8 @@ def _describe_leaks(leaks: Leaks) -> dict[str, Any]:
 
 
 def _describe_recipe(config: TrainConfig) -> dict[str, Any]:
-    """Return every setting but `resume`: a training that was stopped and taken up again is the same training."""
-    values = {entry.name: getattr(config, entry.name) for entry in fields(config) if entry.name != "resume"}
+    """Return every setting that counted; a training that was stopped and taken up again is the same training."""
+    # With so many epochs asked for, the preset's steps had no say.
+    unused = {"resume", *(("steps", "min_epochs", "max_epochs") if config.epochs else ("epochs",))}
+    values = {entry.name: getattr(config, entry.name) for entry in fields(config) if entry.name not in unused}
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
