@@ -155,6 +155,7 @@ def test_every_file_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert metrics["notes"] == ["something | about the data", "stopped early"]
     assert metrics["leaks"]["near_duplicate_count"] == 1
     assert metrics["recipe"]["learning_rate"] == config.learning_rate
+    assert ("epochs" in metrics["recipe"]) != ("steps" in metrics["recipe"])  # what was not asked for had no say
     assert metrics["floors"]["majority"]["label"] in {"cat", "dog"}
     assert metrics["floors"]["nearest_neighbour"]["neighbours"] == 5
     assert f"{metrics['test']['accuracy']:.3f}" in (tmp_path / "model_card.md").read_text()
