@@ -23,7 +23,7 @@ from model.prediction.sorting import UNSURE, name_folders, prepare_folder, sort_
 from model.prediction.sources import Sources, find_sources
 from model.prediction.table import Answer, PartialTable, name_skipped, write_skipped, write_table
 from model.progress import Progress
-from model.threads import let_waiting_threads_sleep
+from model.threads import keep_waiting_threads_short
 
 # As many classes as fit a screen.
 SHOWN_CLASSES = 20
@@ -102,7 +102,7 @@ def _load(config: PredictConfig, sources: Sources) -> Work:
         hint = f"Use --model {inside}" if inside.is_file() else "Name the model.pt that the training wrote."
         raise CheckpointError(f"There is no model in {config.model}.", hint=hint)
     # PyTorch takes seconds to import; what can be told without it was told before.
-    let_waiting_threads_sleep()
+    keep_waiting_threads_short()
     from model.checkpoint import load_checkpoint
     from model.inference.classifier import Classifier
 

@@ -22,7 +22,7 @@ from model.evaluation.events import EventLog
 from model.evaluation.results import EpochLog
 from model.interruption import Interruption
 from model.launch import Launch, read_launch
-from model.threads import let_waiting_threads_sleep
+from model.threads import keep_waiting_threads_short
 
 if TYPE_CHECKING:
     from model.training.fit import Fitted
@@ -51,7 +51,7 @@ def main() -> None:
 def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> dict[str, Any] | None:
     """Return the metrics; None from all processes but the first, and when the training was finished before."""
     started = time.perf_counter()
-    let_waiting_threads_sleep()
+    keep_waiting_threads_short()
     unfinished = None
     if config.resume:
         from model.training.resume import find_unfinished
