@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model.atomic import replacing, write_json, write_text
+from model.atomic import write_json, write_text
 from model.checkpoint import save_checkpoint
 from model.config import TrainConfig
 from model.data.dataset import Dataset
@@ -20,7 +18,7 @@ from model.evaluation.events import EventLog
 from model.inference.classifier import Classifier
 from model.outcome.card import build_card
 from model.outcome.description import collect_answers, describe_training
-from model.prediction.table import make_header, make_row
+from model.prediction.table import make_header, make_row, write_rows
 from model.report.page import build_report
 from model.report.pictures import choose_cases
 from model.training.fit import Fitted
@@ -47,17 +45,21 @@ def write_outcome(
 def _write_predictions(path: Path, dataset: Dataset, parts: dict[str, Answers]) -> None:
     """Write the answers for every validation and test image, beside the truth."""
     has_folds = len(dataset.splits) > 1
-    with replacing(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*make_header(dataset.classes), "target", "split", "group", *(["fold"] if has_folds else [])])
-        for name, answers in parts.items():
-            for sample, shares, fold in zip(
-                _find_samples(dataset, answers), answers.probabilities.tolist(), answers.folds, strict=True
-            ):
-                row = make_row(sample.name, shares, dataset.classes)
-                writer.writerow([*row, sample.label, name, sample.group, *([fold] if has_folds else [])])
-        text.detach()
+    header = [*make_header(dataset.classes), "target", "split", "group", *(["fold"] if has_folds else [])]
+    rows = (
+        [
+            *make_row(sample.name, shares, dataset.classes),
+            sample.label,
+            name,
+            sample.group,
+            *([fold] if has_folds else []),
+        ]
+        for name, answers in parts.items()
+        for sample, shares, fold in zip(
+            _find_samples(dataset, answers), answers.probabilities.tolist(), answers.folds, strict=True
+        )
+    )
+    write_rows(path, header, rows)
 
 
 def _add_events(events: EventLog, metrics: dict[str, Any]) -> None:

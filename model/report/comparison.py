@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from model.console import format_duration
-from model.report.markup import get, show_figure, show_interval, show_share
+from model.report.markup import get, show_figure, show_interval, show_share, show_value
 from model.report.pairing import Pairing, pair_with_first, tell_pairing
 from model.report.runs import Run
 
@@ -121,7 +121,7 @@ def _list_figures(runs: Sequence[Run]) -> list[Figure]:
 def _list_differences(runs: Sequence[Run]) -> list[Figure]:
     recipes = [_read_recipe(run) for run in runs]
     return [
-        Figure(name=key, values=tuple(_show_value(recipe.get(key)) for recipe in recipes))
+        Figure(name=key, values=tuple(show_value(recipe.get(key)) for recipe in recipes))
         for key in _find_differences(runs)
     ]
 
@@ -158,11 +158,3 @@ def _show_time(seconds: float | None) -> str:
 
 def _show_cost(usd: float | None) -> str:
     return "–" if usd is None else f"{usd:.2f} USD"
-
-
-def _show_value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "–" if value in (None, "") else str(value)

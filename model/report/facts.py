@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from model.console import count, format_duration
-from model.report.markup import fold, get, list_facts, show_label
+from model.report.markup import fold, get, list_facts, show_label, show_value
 
 
 def draw_facts(metrics: Mapping[str, Any]) -> str:
@@ -24,7 +24,7 @@ def draw_facts(metrics: Mapping[str, Any]) -> str:
         "Time": _tell_time(metrics),
         "Money": _tell_money(metrics),
     }
-    recipe = {name: escape(_show_value(value)) for name, value in (metrics.get("recipe") or {}).items()}
+    recipe = {name: escape(show_value(value)) for name, value in (metrics.get("recipe") or {}).items()}
     return list_facts(facts) + fold("Every option", list_facts(recipe) if recipe else "")
 
 
@@ -80,11 +80,3 @@ def _tell_money(metrics: Mapping[str, Any]) -> str:
     if not cost:
         return "not known: no price an hour was given"
     return f"{cost['usd']:,.2f} USD at {cost['usd_per_hour']:g} USD an hour"
-
-
-def _show_value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "–" if value in (None, "") else str(value)

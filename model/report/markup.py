@@ -103,3 +103,12 @@ def get(value: Mapping[str, Any] | None, *keys: str) -> Any:
 
 def _break(markup: str) -> str:
     return markup.replace("_", "_<wbr>").replace("-", "-<wbr>")
+
+
+def show_value(value: Any) -> str:
+    """Return a setting as a person reads it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "–" if value in (None, "") else str(value)
