@@ -1,4 +1,4 @@
-"""How the server speaks HTTP: connections are kept, and small answers are not held back."""
+"""How the server speaks HTTP: version 1.1, one call for each connection, and small answers are not held back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 
 
 class Handler(MotoRequestHandler):
-    """moto's handler with HTTP/1.1; stock werkzeug closes after each answer, which halves the rate."""
+    """moto's handler, with HTTP/1.1 and without its log. werkzeug closes the connection after each answer."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    timeout = 120  # seconds until an idle connection is closed
+    timeout = 120  # seconds until a connection that says nothing is closed
 
     def handle_expect_100(self) -> bool:
         """Leave `100 Continue` to werkzeug, which sends it too; twice confuses clients."""

@@ -19,12 +19,12 @@ class RequestLog:
         self._lock = threading.Lock()
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
 
-    def write(self, began: float, request: Request, status: str) -> None:
-        """Add the line of a call that began at `began` (Unix seconds)."""
+    def write(self, began: float, request: Request, status: str, *, is_again: bool = False) -> None:
+        """Add the line of a call that began at `began` (Unix seconds); `is_again` when it was answered before."""
         when = datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         milliseconds = (time.time() - began) * 1000
         action = request.action.replace("\n", " ")
-        line = f"{when} {milliseconds:8.1f} ms  {request.service} {request.region} {action} {status.split(' ')[0]}\n"
+        line = f"{when} {milliseconds:8.1f} ms  {request.service} {request.region} {action} {status.split(' ')[0]}{' (sent again)' if is_again else ''}\n"
         # A full disk costs a line, not the answer: AWS's clients would repeat the call for half an hour.
         with self._lock, contextlib.suppress(OSError):
             os.write(self._descriptor, line.encode())

@@ -39,6 +39,7 @@ from deployer.localcloud.processes import start_time
 from deployer.localcloud.quota_requests import QuotaRequests
 from deployer.localcloud.quotas import Quotas
 from deployer.localcloud.request_log import RequestLog
+from deployer.localcloud.resent import Answers, Given
 from deployer.localcloud.targets import locate
 from deployer.localcloud.wire import Answer, Request, error, read_request, send
 
@@ -57,6 +58,7 @@ class LocalCloud:
 
         self._admin = admin
         self._log = log
+        self._answers = Answers()
         self._aws = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -71,17 +73,23 @@ class LocalCloud:
             return send(self._admin.answer(environ["REQUEST_METHOD"], path, body), environ, start_response)
         request = read_request(environ)
         body_reader = guard.CountedBody(environ)
-        statuses: list[str] = []
+        sent: list[tuple[str, list[tuple[str, str]]]] = []
 
-        def note(status: str, *rest: Any) -> Any:
-            statuses.append(status)
-            return start_response(status, *rest)
+        def note(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            sent.append((status, headers))
+            return start_response(status, headers, *rest)
 
+        again = self._answers.find(environ)
         try:
-            return self._answer_aws(request, environ, note)
+            if again is not None:
+                note(again.status, again.headers)
+                return [again.body]
+            body = b"".join(self._answer_aws(request, environ, note))
+            self._answers.keep(environ, Given(*sent[-1], body))
+            return [body]
         finally:
             body_reader.drain()
-            self._log.write(began, request, statuses[-1] if statuses else "-")
+            self._log.write(began, request, sent[-1][0] if sent else "-", is_again=again is not None)
 
     def warm_up(self) -> None:
         """Build the services that every run needs, in the order it needs them."""
