@@ -24,7 +24,8 @@ class RequestLog:
         when = datetime.fromtimestamp(began, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         milliseconds = (time.time() - began) * 1000
         action = request.action.replace("\n", " ")
-        line = f"{when} {milliseconds:8.1f} ms  {request.service} {request.region} {action} {status.split(' ')[0]}{' (sent again)' if is_again else ''}\n"
+        code = status.split(" ")[0] + (" (sent again)" if is_again else "")
+        line = f"{when} {milliseconds:8.1f} ms  {request.service} {request.region} {action} {code}\n"
         # A full disk costs a line, not the answer: AWS's clients would repeat the call for half an hour.
         with self._lock, contextlib.suppress(OSError):
             os.write(self._descriptor, line.encode())
