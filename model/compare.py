@@ -14,6 +14,7 @@ from pathlib import Path
 from model.arguments import ArgumentParser
 from model.atomic import write_text
 from model.console import run, say
+from model.interruption import Interruption
 from model.report.comparison import Comparison, compare_runs, describe_comparison
 from model.report.comparison_page import build_comparison
 from model.report.runs import load_runs
@@ -34,11 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args(arguments)
 
-    comparison = compare_runs(load_runs(options.runs))
-    output = options.output or (None if options.json else OUTPUT)
+    with Interruption():
+        _compare(options.runs, options.output or (None if options.json else OUTPUT), as_json=options.json)
+
+
+def _compare(runs: Sequence[Path], output: Path | None, *, as_json: bool) -> None:
+    comparison = compare_runs(load_runs(runs))
     if output:
         write_text(output, build_comparison(comparison))
-    if options.json:
+    if as_json:
         say(json.dumps(describe_comparison(comparison), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         _show(comparison)

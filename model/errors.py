@@ -5,8 +5,10 @@ ModelError (exit code 1)
 │   ├── DataError          images or targets that cannot be used
 │   ├── NetworkError       an architecture or an image size that cannot be built
 │   └── CheckpointError    a file that holds no model
-├── SaveError              a result that cannot be written: disk full, folder read-only
-└── Interrupted            SIGINT (exit code 130) or SIGTERM (143), after a checkpoint was saved
+└── SaveError              a result that cannot be written: disk full, folder read-only
+
+KeyboardInterrupt
+└── Interrupted            SIGINT (exit code 130) or SIGTERM (143); no `except Exception` takes it for its own
 """
 
 from __future__ import annotations
@@ -47,9 +49,10 @@ class SaveError(ModelError):
     """A result cannot be written."""
 
 
-class Interrupted(ModelError):
-    """A signal ended the training; the exit code is the shell's for that signal."""
+class Interrupted(KeyboardInterrupt):
+    """A signal ended the work; the exit code is the shell's for that signal."""
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(f"Stopped by {signal.Signals(signal_number).name}.")
+        self.message = f"Stopped by {signal.Signals(signal_number).name}."
+        super().__init__(self.message)
         self.exit_code = 128 + signal_number

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end the training at once, but never in the middle of a step of the weights."""
+"""SIGINT and SIGTERM end a program at once, but never in the middle of a step of the weights."""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from model.console import run, say, warn
 from model.errors import DataError
+from model.interruption import Interruption
 
 needs_full_device = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full, where no disk has room")
 
@@ -64,3 +67,34 @@ def test_errors_that_nobody_can_read_keep_their_exit_code(monkeypatch: pytest.Mo
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
     assert code == DataError("").exit_code
+
+
+@pytest.mark.parametrize("program", ["train", "predict", "data", "compare"])
+def test_ctrl_c_while_a_program_is_imported_is_one_line(program: str, tmp_path: Path) -> None:
+    # Stands in for the first import that takes long: `data` begins with argparse.
+    name = "argparse" if program == "data" else "numpy"
+    (tmp_path / f"{name}.py").write_text(
+        "import signal\ntry:\n    signal.raise_signal(signal.SIGINT)\nexcept BaseException:\n    pass\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-m", f"model.{program}"],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Stopped by SIGINT.\n")
+
+
+def test_an_interruption_is_not_taken_for_a_damaged_file(capsys: pytest.CaptureFixture[str]) -> None:
+    def load() -> None:
+        with Interruption():
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except Exception as error:
+                raise DataError("The file is damaged.") from error
+
+    assert run(load) == 130
+    assert capsys.readouterr().err == "Stopped by SIGINT.\n"
