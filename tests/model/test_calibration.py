@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from model.evaluation import calibration
 from model.evaluation.calibration import (
     BINS,
     cross_fit_temperatures,
@@ -137,3 +138,19 @@ def test_error_does_not_depend_on_the_order_of_equal_confidences() -> None:
 
 def test_no_images_have_no_calibration() -> None:
     assert measure_calibration(np.zeros((0, 2)), np.zeros(0, dtype=np.int64), np.arange(0)) is None
+
+
+def test_few_draws_of_many_images_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits, targets = _answer(4000, temperature=2.0)
+    shares = scale_logits(logits, 1.0)
+
+    many = measure_calibration(shares, targets, np.arange(4000))
+    monkeypatch.setattr(calibration, "ROWS_DRAWN", 4000)
+    few = measure_calibration(shares, targets, np.arange(4000))
+
+    assert many is not None
+    assert few is not None
+    assert few.ece == many.ece
+    assert few.noise_floor == pytest.approx(many.noise_floor, rel=0.1)
+    assert few.interval == pytest.approx(many.interval, abs=0.01)
+    assert few.interval != many.interval  # the premise: it was drawn less often

@@ -53,6 +53,30 @@ def test_white_is_zero_where_a_tiff_says_so(tmp_path: Path) -> None:
     assert np.abs(_read(tmp_path / "inverted.tif") - (255 - VALUES / 257)).max() <= 0.5 + 1e-9
 
 
+@pytest.mark.parametrize("brightest", [32767, 3000, 200])
+def test_sixteen_bits_with_a_sign_have_32767_as_white(tmp_path: Path, brightest: int) -> None:
+    values = (VALUES.astype(np.float64) * brightest / 65535).astype("<i2")
+    _write_signed_tiff(tmp_path / "signed.tif", values)
+
+    assert np.abs(_read(tmp_path / "signed.tif") - values * (255 / 32767)).max() <= 0.5 + 1e-9
+
+
+def test_negative_values_of_sixteen_bits_are_spread_over_all_greys(tmp_path: Path) -> None:
+    values = (VALUES // 16).astype("<i2") - 1024  # as in computed tomography
+    _write_signed_tiff(tmp_path / "tomogram.tif", values)
+
+    pixels = _read(tmp_path / "tomogram.tif")
+
+    assert (pixels.min(), pixels.max()) == (0, 255)
+    assert np.corrcoef(pixels.ravel(), values.ravel())[0, 1] > 0.999
+
+
+def _write_signed_tiff(path: Path, values: NDArray[np.int16]) -> None:
+    Image.fromarray(values.view("<u2")).save(path, tiffinfo={339: 2})
+    with Image.open(path) as image:
+        assert image.tag_v2[339] == (2,)  # the premise: Pillow wrote the sign
+
+
 def test_twelve_bits_of_a_tiff_have_4095_as_white(tmp_path: Path) -> None:
     values = VALUES >> 4
     even, odd = values[:, ::2], values[:, 1::2]
