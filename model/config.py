@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from model.arguments import ArgumentParser, grouping, number, whole
 from model.errors import UsageError
-from model.presets import NAMES, STANDARD, Preset, choose_preset
+from model.presets import NAMES, STANDARD, Preset, choose_preset, read_preset
 
 DEVICES = ("auto", "cpu", "cuda")
 SPLITS = ("group", "image")
@@ -20,6 +21,15 @@ SCHEDULES = ("cosine", "one-cycle")
 AUGMENTATIONS = ("none", "standard", "trivial")
 BALANCES = ("none", "weights", "sampler")
 TTAS = ("none", "flip", "crops")
+
+# Options of a preset in a file besides the figures of `Preset`; the other options are of the images or the machine.
+PRESET_OPTIONS = frozenset({field.name for field in fields(Preset)}) - {"min_epochs", "max_epochs"} | {
+    "accumulate",
+    "epochs",
+    "freeze",
+    "freeze_norm",
+    "pretrained",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +78,31 @@ class TrainConfig(Preset):
 
 def parse_train_arguments(arguments: Sequence[str] | None = None) -> TrainConfig:
     """Read the command line of `python -m model.train`; raises UsageError."""
-    given = vars(_build_parser().parse_args(arguments))
+    return make_config(parse_over_preset(build_parser("python -m model.train"), arguments))
+
+
+def parse_over_preset(parser: ArgumentParser, arguments: Sequence[str] | None) -> dict[str, Any]:
+    """Return the options; a preset in a file is read as options in front of those of the command line."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    given = vars(parser.parse_args(arguments)) | {"base": ""}
+    if given["preset"] in NAMES:
+        return given | {"base": given["preset"]}
+    stored = read_preset(given["preset"], known=PRESET_OPTIONS)
+    try:
+        parser.parse_args(["--data=.", "--output=.", *stored.arguments])
+    except UsageError as error:
+        error.message = f"In the preset {stored.name}: {error.message}"
+        raise
+    given = vars(parser.parse_args([*stored.arguments, *arguments]))
+    return given | {"preset": stored.name, "base": stored.base}
+
+
+def make_config(given: dict[str, Any]) -> TrainConfig:
+    """Return the training of options that `parse_over_preset` has read; raises UsageError."""
+    base = given.pop("base")
     is_started = given["start_from"] is not None
     preset = choose_preset(
-        given["preset"],
+        base,
         pretrained=given["pretrained"] or is_started,
         freeze=given["freeze"],
         arch=given["arch"],
@@ -93,11 +124,16 @@ def parse_train_arguments(arguments: Sequence[str] | None = None) -> TrainConfig
     return config
 
 
-def _build_parser() -> ArgumentParser:
+def build_parser(
+    prog: str,
+    *,
+    description: str = "Train an image classifier: model.pt, metrics.json, metrics.jsonl, predictions.csv, "
+    "report.html, a model card and TensorBoard events.",
+) -> ArgumentParser:
+    """Return the parser of all that makes a training."""
     parser = ArgumentParser(
-        prog="python -m model.train",
-        description="Train an image classifier: model.pt, metrics.json, metrics.jsonl, predictions.csv, report.html, "
-        "a model card and TensorBoard events.",
+        prog=prog,
+        description=description,
         epilog="Labels come from targets.csv or .tsv (filename,label[,group]), else from one folder per class. "
         "A default that is a preset's is shown as that of `standard`.",
     )
@@ -120,7 +156,12 @@ def _build_parser() -> ArgumentParser:
     data.add_argument("--seed", type=whole(0, 2**31 - 1), default=default.seed)
 
     network = parser.add_argument_group("network")
-    network.add_argument("--preset", choices=NAMES, default=default.preset)
+    network.add_argument(
+        "--preset",
+        default=default.preset,
+        metavar="PRESET",
+        help=f"{', '.join(NAMES)}, or a file such as the best.json of `python -m model.tune`",
+    )
     network.add_argument("--arch", help="small_resnet, cnn, or a torchvision classifier such as resnet18")
     network.add_argument("--pretrained", action="store_true", help="start from torchvision's weights")
     network.add_argument(
