@@ -7,7 +7,6 @@ python -m model.predict --model results/model.pt dive.mp4 --every 2
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.console import count, list_names, run, say, warn
+from model.digest import digest_file
 from model.errors import CheckpointError, DataError, Interrupted, SaveError, UsageError
 from model.interruption import Interruption
 from model.prediction.batches import Classifies, classify_in_batches
@@ -119,7 +119,7 @@ def _load(config: PredictConfig, sources: Sources) -> Work:
     return Work(
         config=config,
         sources=sources,
-        model=_hash(config.model),
+        model=digest_file(config.model),
         classes=checkpoint.classes,
         classifier=classifier,
     )
@@ -219,14 +219,6 @@ def _tell_counts(counts: Counter[str]) -> None:
         say(f"  {images:>9,}  {name}")
     if len(counts) > SHOWN_CLASSES:
         say(f"  and {len(counts) - SHOWN_CLASSES:,} more")
-
-
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ A file's name ends with the beginning of its SHA-256: no other file is taken, an
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from torchvision import models
 from torchvision.models import VisionTransformer
 from torchvision.models.vision_transformer import interpolate_embeddings
 
+from model.digest import digest_file
 from model.errors import NetworkError, UsageError
 from model.networks import stores
 from model.networks.catalogue import AUXILIARY, OURS, resolve_arch
@@ -126,15 +126,12 @@ def _choose(name: str, found: list[str], arch: str, where: str) -> str | None:
 
 def _refuse_altered(path: Path, called: str, *, url: str) -> None:
     """Raise UsageError unless the file at `path` is what it is called."""
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
+        digest = digest_file(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
-    name, begins = _parse(called), digest.hexdigest()[:8]
-    if not digest.hexdigest().startswith(name["digest"]):
+    name, begins = _parse(called), digest[:8]
+    if not digest.startswith(name["digest"]):
         raise UsageError(
             f"{path.with_name(called)} is truncated, altered or another file: its SHA-256 begins with {begins},"
             f" not with {name['digest'][:8]} as its name says.",

@@ -229,7 +229,7 @@ def pack(
         states=weights,
         temperature=temperature,
         tta=config.tta,
-        dropout=config.dropout,
+        dropout=config.dropout or 0.0,
         training={"settings": describe_settings(config), "images": around.images} | training,
     )
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from model.config import TrainConfig
 from model.console import list_names, say, warn
 from model.data.dataset import Dataset
+from model.digest import digest_file
 from model.errors import CheckpointError, SaveError
 
 # What a resumed training may be told anew: where things are, and on what it computes. All else makes another model;
@@ -106,7 +108,15 @@ def describe_settings(config: TrainConfig) -> dict[str, Any]:
     without = {*MAY_CHANGE, *BOUNDS} if config.epochs else MAY_CHANGE
     names = [entry.name for entry in fields(config) if entry.name not in without]
     settings = {name: getattr(config, name) for name in names}
-    return {name: str(value) if isinstance(value, Path) else value for name, value in settings.items()}
+    if config.start_from is not None:
+        settings["start_from"] = _name_content(config.start_from)
+    return settings
+
+
+@cache
+def _name_content(model: Path) -> str:
+    """Return what stays the same when a model is moved, also while it is being trained on."""
+    return f"the model with SHA-256 {digest_file(model)[:16]}"
 
 
 def refuse_other_settings(path: Path, checkpoint: Checkpoint, config: TrainConfig) -> None:

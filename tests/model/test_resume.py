@@ -136,6 +136,20 @@ def test_a_resume_may_change_where_it_computes_and_where_things_are(tmp_path: Pa
     assert find_unfinished(moved) is not None
 
 
+def test_a_resume_knows_the_model_it_started_from_by_its_content(tmp_path: Path) -> None:
+    for name, seed in (("first", 1), ("other", 2)):
+        checkpoint = train(configure(tmp_path / name, epochs=1, seed=seed)).checkpoint
+        save_checkpoint(tmp_path / f"{name}.pt", checkpoint)
+    config = configure(tmp_path / "second", start_from=tmp_path / "first.pt")
+    with pytest.raises(Interrupted):
+        train(config, stop_at=0)
+    (tmp_path / "first.pt").rename(tmp_path / "moved.pt")
+
+    assert find_unfinished(replace(config, start_from=tmp_path / "moved.pt")) is not None
+    with pytest.raises(CheckpointError, match=r"--start-from the model with SHA-256 \w+, now the model with SHA-256"):
+        find_unfinished(replace(config, start_from=tmp_path / "other.pt"))
+
+
 @pytest.mark.parametrize("change", ["class", "count", "name", "picture"])
 def test_a_resume_with_other_images_is_refused(change: str, tmp_path: Path) -> None:
     config = configure(tmp_path)
