@@ -10,6 +10,9 @@ from model.data.samples import SPLITS, Sample
 from model.data.spreading import Group, NotSpreadable, gather_groups, spread
 from model.errors import DataError, UsageError
 
+# The usual number: each network learns from four images in five, and the training takes five times as long.
+FOLDS = 5
+
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
@@ -63,6 +66,13 @@ def fold_samples(
     return splits
 
 
+def suggest_folds(samples: Sequence[Sample], *, by: str = "group") -> int:
+    """Return how many folds to make: FOLDS, fewer where a class is in fewer groups, 0 where none can be made."""
+    holders = _find_holders(gather_groups(samples, seed=0, by=by))
+    fewest = min((len(holding) for holding in holders.values()), default=0)
+    return min(fewest, FOLDS) if fewest >= SPLITS else 0
+
+
 def _complete_folds(
     groups: Sequence[Group], tests: Sequence[tuple[int, ...]], *, folds: int, seed: int, validation_share: float
 ) -> Iterator[Split]:
@@ -86,10 +96,7 @@ def _check_shares(validation_share: float, test_share: float, name: str) -> None
 
 def _check_classes(groups: Sequence[Group], *, needed: int, parts: str, folds: int = 0) -> None:
     """Refuse a class in fewer groups than `needed`: a part would never see it."""
-    holders: dict[str, list[Group]] = {}
-    for group in groups:
-        for label in group.labels:
-            holders.setdefault(label, []).append(group)
+    holders = _find_holders(groups)
     fewest = min(len(holding) for holding in holders.values())
     for label, holding in sorted(holders.items()):
         if len(holding) >= needed:
@@ -103,6 +110,15 @@ def _check_classes(groups: Sequence[Group], *, needed: int, parts: str, folds: i
             f"Class {label!r} has {what}; {parts}.",
             hint=f"{fewer} images of this class{' from other groups' if names else ''}, or leave it out.",
         )
+
+
+def _find_holders(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    """Return the groups that have each class."""
+    holders: dict[str, list[Group]] = {}
+    for group in groups:
+        for label in group.labels:
+            holders.setdefault(label, []).append(group)
+    return holders
 
 
 def _describe_way_out(by: str) -> str:

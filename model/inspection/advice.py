@@ -9,8 +9,8 @@ from typing import Any
 
 from model.console import count
 from model.data.dataset import MAX_ALIKE, MAX_DARK
-from model.data.samples import SPLITS, LabelledImages, check_labelled_images
-from model.data.split import split_samples
+from model.data.samples import LabelledImages, check_labelled_images
+from model.data.split import split_samples, suggest_folds
 from model.errors import DataError
 from model.inspection.copies import NEARLY
 from model.inspection.figures import are_grey
@@ -25,8 +25,6 @@ MIN_CLASS = 20
 # A class needs a few groups in each part, or one odd dive decides the figure.
 MIN_GROUPS = 10
 
-# As many folds are usual; more cost more and tell little more.
-FOLDS = 5
 
 # Smaller images are blown up to the size that networks need.
 MIN_SIDE = 32
@@ -169,23 +167,16 @@ def _judge_groups(inspection: Inspection, figures: Mapping[str, Any]) -> Iterato
         hint = "Each of them counts as a group of its own."
         yield Advice(key="images_without_group", message=message, hint=hint, items=alone)
     few = [each for each in figures["classes"] if 0 < each["groups"] < MIN_GROUPS]
-    folds = _suggest_folds(inspection)
+    folds = suggest_folds(inspection.samples)
     if few:
         yield Advice(
             key="few_groups",
             message="Classes in few groups; the result hangs on which of them is tested.",
-            hint=f"Train with {folds}: then each group is tested once." if folds else "Add images from other groups.",
+            hint=f"Train with --folds {folds}: then each group is tested once."
+            if folds
+            else "Add images from other groups.",
             items=tuple(f"{each['label']}: {count(each['groups'], 'group')}" for each in few),
         )
-
-
-def _suggest_folds(inspection: Inspection) -> str:
-    """Return `--folds 5`, fewer where a class is in fewer groups, or "" where not even SPLITS folds can be made."""
-    holders: defaultdict[str, set[str]] = defaultdict(set)
-    for sample in inspection.samples:
-        holders[sample.label].add(f"group {sample.group}" if sample.group else f"image {sample.name}")
-    fewest = min((len(each) for each in holders.values()), default=0)
-    return f"--folds {min(fewest, FOLDS)}" if fewest >= SPLITS else ""
 
 
 def _judge_classes(inspection: Inspection, figures: Mapping[str, Any]) -> Iterator[Advice]:
@@ -193,8 +184,8 @@ def _judge_classes(inspection: Inspection, figures: Mapping[str, Any]) -> Iterat
     small = tuple(f"{each['label']}: {count(each['count'], 'image')}" for each in classes if each["count"] < MIN_CLASS)
     if small:
         message = "Small classes, about which the test will say little."
-        folds = _suggest_folds(inspection)
-        hint = f"Add images, or train with {folds}." if folds else "Add images."
+        folds = suggest_folds(inspection.samples)
+        hint = f"Add images, or train with --folds {folds}." if folds else "Add images."
         yield Advice(key="small_classes", message=message, hint=hint, items=small)
     if len(classes) > 1 and classes[0]["count"] > MAX_IMBALANCE * classes[-1]["count"]:
         largest, smallest = classes[0], classes[-1]

@@ -17,6 +17,7 @@ from model.config import TrainConfig
 from model.console import say
 from model.data.dataset import Dataset
 from model.data.leaks import Leaks
+from model.data.split import suggest_folds
 from model.evaluation.assessment import Answers, assess
 from model.evaluation.calibration import cross_fit_temperatures, scale_logits
 from model.evaluation.floors import measure_majority, measure_neighbours
@@ -67,7 +68,7 @@ def describe_training(
         "cost": _compute_cost(seconds),
         "classes": list(dataset.classes),
         "source": dataset.source,
-        "images": _count_images(dataset),
+        "images": _count_images(dataset) | {"suggested_folds": suggest_folds(dataset.samples, by=config.split)},
         "floors": _measure_floors(dataset),
         "leaks": _describe_leaks(dataset.leaks),
         "skipped": [{"filename": file.name, "reason": file.reason} for file in dataset.bad],

@@ -133,8 +133,8 @@ def _find_doubts(metrics: Mapping[str, Any]) -> list[str]:
     doubts = []
     interval = test.get("accuracy_interval")
     if interval and interval[1] - interval[0] > WIDE_INTERVAL:
-        has_folds = bool(get(metrics, "recipe", "folds"))
-        way_out = "" if has_folds else " Cross-validation (<code>--folds 5</code>) tests every image."
+        folds = 0 if get(metrics, "recipe", "folds") else get(metrics, "images", "suggested_folds")
+        way_out = f" Cross-validation (<code>--folds {folds}</code>) tests every image." if folds else ""
         doubts.append(
             f"{count(test['count'], 'test image')}{_tell_groups(test)} are too few for a sharp answer: the true figure "
             f"may be anywhere in {show_interval(interval)}.{way_out}"

@@ -93,6 +93,7 @@ def pretend_metrics(
             "unlabelled": 0,
             "duplicates": 0,
             "by_class": dict.fromkeys(classes, 50),
+            "suggested_folds": 5,
         },
         "skipped": [{"filename": EVIL, "reason": "is empty"}],
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model.data.samples import Sample
-from model.data.split import Split, fold_samples, split_samples
+from model.data.split import Split, fold_samples, split_samples, suggest_folds
 from model.errors import DataError, UsageError
 
 SHARES = {"train": 0.75, "validation": 0.1, "test": 0.15}
@@ -237,6 +237,16 @@ def test_folds_refuse_more_folds_than_a_class_has_groups(
         fold_samples(_samples(*COMMON, *rows), folds=folds, seed=0)
 
     assert hint in raised.value.hint
+
+
+@pytest.mark.parametrize(("groups", "folds"), [(2, 0), (3, 3), (4, 4), (40, 5)])
+def test_suggested_folds_can_be_made(groups: int, folds: int) -> None:
+    samples = _samples(*COMMON, *[("eel", f"g{k % groups}") for k in range(80)])
+
+    assert suggest_folds(samples) == folds
+    assert suggest_folds(samples, by="image") == 5
+    if folds:
+        assert len(fold_samples(samples, folds=folds, seed=0)) == folds
 
 
 def test_folds_refuse_shares_that_leave_nothing_to_train_on() -> None:

@@ -227,6 +227,16 @@ def test_report_says_what_cannot_be_relied_on(matrix: list[list[int]], interval:
     assert expected in _build(pretend_metrics(("a", "b"), part=part)).text
 
 
+@pytest.mark.parametrize(("possible", "told"), [(5, "--folds 5"), (3, "--folds 3"), (0, ""), (None, "")])
+def test_report_suggests_as_many_folds_as_can_be_made(possible: int | None, told: str) -> None:
+    metrics = pretend_metrics(("a", "b"), part=_part([[9, 1], [1, 9]], accuracy_interval=[0.6, 0.95]))
+    metrics["images"]["suggested_folds"] = possible  # None: metrics.json of an older version
+
+    found = re.findall(r"--folds \d", _build(metrics).text)
+
+    assert found == ([told] if told else [])
+
+
 def test_report_warns_of_a_leak_before_it_gives_the_answer() -> None:
     leaks = {"groups": 80, "leaked_groups": 12, "leaked_images": 31}
 
