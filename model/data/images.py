@@ -1,14 +1,23 @@
-"""From files to pixels: every image decoded once, by threads (Pillow lets go of the interpreter), and kept as uint8."""
+"""From files to pixels: every image decoded once, by threads (decoders let go of the interpreter), and kept as uint8.
+
+Plain JPEGs, which is nearly all there is, go through libjpeg-turbo by itself (simplejpeg) at a half, a quarter or an
+eighth of their size where that suffices, and through PyTorch's resize where it is imported: 2.5 times as many as
+Pillow does. All others, and all that is odd about a JPEG, are Pillow's: what it refuses is refused.
+"""
 
 from __future__ import annotations
 
 import errno
+import io
+import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +31,15 @@ Pixels = NDArray[np.uint8]
 
 # Only these decoders: Pillow knows formats that run other programs (EPS).
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
+
+# The head of a JPEG: what it begins with, where EXIF and XMP are, and what comes after all such segments.
+_JPEG_START = b"\xff\xd8\xff"
+_APP1 = 0xE1
+_PICTURE_MARKERS = frozenset({0xC0, 0xC1, 0xC2, 0xDA})  # a frame of one of the three usual kinds, or a scan
+_PLAIN_COLOURS = frozenset({"YCbCr", "Gray", "RGB"})  # not CMYK, which Pillow knows to turn round
+
+# A larger file is not read as a whole: what is no picture may have any size.
+_MAX_BYTES = 1 << 28
 
 # Futures are made for so many images at a time: a hundred thousand of them would weigh more than small pictures.
 _SUBMITTED = 4096
@@ -94,31 +112,33 @@ def decode_images(
 
 
 def decode_image(path: Path, size: int) -> Pixels:
-    """Return one image as (size, size, RGB), upright; raises what `read_image` raises."""
-    # JPEG decodes to a fraction of its size for a fraction of the time; twice the target loses nothing visible.
-    return shrink(read_image(path, at_least=2 * size), size)
+    """Return one file as `decode_bytes` does; raises what `read_image` raises."""
+    _refuse_what_is_no_file(path)
+    if path.stat().st_size > _MAX_BYTES:
+        return shrink(read_image(path, at_least=2 * size), size)
+    return decode_bytes(path.read_bytes(), size)
+
+
+def decode_bytes(data: bytes, size: int) -> Pixels:
+    """Return the content of an image file as (size, size, RGB), upright; raises UnreadableImage or as Pillow."""
+    decoded = _decode_plain_jpeg(data, size)
+    if decoded is None:
+        # JPEG decodes to a fraction of its size for a fraction of the time; twice the target loses nothing visible.
+        return shrink(_read(io.BytesIO(data), at_least=2 * size), size)
+    # PyTorch's resize is Pillow's with the vector units of the CPU: a third of the time, and the same but for rounding.
+    by_torch = "torch" in sys.modules
+    pixels = _shrink_by_torch(decoded, size) if by_torch else shrink(Image.fromarray(decoded), size)
+    turn = _find_turn_of_jpeg(data) if _has_metadata(data) else None
+    return pixels if turn is None else np.asarray(Image.fromarray(pixels).transpose(turn))
 
 
 def read_image(path: Path, *, at_least: int = 0) -> Image.Image:
     """Return an image as RGB, upright as its EXIF data say, the first of several; raises UnreadableImage or as Pillow.
 
-    With `at_least` it may come smaller than it is, but no side smaller than that. This is the one place where files
-    become pixels: a faster decoder for some of them goes here, before Pillow.
+    With `at_least` it may come smaller than it is, but no side smaller than that.
     """
-    if path.exists() and not path.is_file():
-        # Opening a pipe would wait for ever.
-        raise UnreadableImage("is a folder" if path.is_dir() else "is not a file")
-    with Image.open(path, formats=FORMATS) as image:
-        if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
-            raise Image.DecompressionBombError
-        if _is_planar_and_deep(image):
-            raise UnreadableImage("is a TIFF with planes of 16 bits, which is not read here: save it as PNG")
-        if at_least:
-            image.draft("RGB", (at_least, at_least))
-        image.load()
-        turn = _find_turn(image)  # after load(), which turns TIFF
-        rgb = to_rgb(image)
-        return rgb if turn is None else rgb.transpose(turn)
+    _refuse_what_is_no_file(path)
+    return _read(path, at_least=at_least)
 
 
 def shrink(image: Image.Image, size: int) -> Pixels:
@@ -160,6 +180,78 @@ def explain(error: Exception, path: Path) -> str:
     if isinstance(error, UnidentifiedImageError):
         return explain_content(start) or "is not an image"
     return "is damaged"
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    """Raise UnreadableImage for folders and pipes: opening a pipe would wait for ever."""
+    if path.exists() and not path.is_file():
+        raise UnreadableImage("is a folder" if path.is_dir() else "is not a file")
+
+
+def _read(file: Path | io.BytesIO, *, at_least: int) -> Image.Image:
+    with Image.open(file, formats=FORMATS) as image:
+        if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
+            raise Image.DecompressionBombError
+        if _is_planar_and_deep(image):
+            raise UnreadableImage("is a TIFF with planes of 16 bits, which is not read here: save it as PNG")
+        if at_least:
+            image.draft("RGB", (at_least, at_least))
+        image.load()
+        turn = _find_turn(image)  # after load(), which turns TIFF
+        rgb = to_rgb(image)
+        return rgb if turn is None else rgb.transpose(turn)
+
+
+def _decode_plain_jpeg(data: bytes, size: int) -> Pixels | None:
+    """Return a JPEG as RGB, no side smaller than `size` unless it was; None for all that Pillow had better look at."""
+    decoder = _find_jpeg_decoder()
+    if decoder is None or not data.startswith(_JPEG_START):
+        return None
+    try:
+        height, width, colours, _ = decoder.decode_jpeg_header(data)
+        if colours not in _PLAIN_COLOURS or height * width > (Image.MAX_IMAGE_PIXELS or 0):
+            return None
+        # Other fractions than these have no vector code in libjpeg-turbo: 5/8 takes longer than the whole.
+        part = next((part for part in (8, 4, 2) if min(height, width) >= part * size), 1)
+        pixels: Pixels = decoder.decode_jpeg(data, "RGB", min_height=-(-height // part), min_width=-(-width // part))
+    # What it finds fault with may be harmless, or not: Pillow decides.
+    except (ValueError, RuntimeError):
+        return None
+    return pixels
+
+
+def _has_metadata(data: bytes) -> bool:
+    """Say whether a JPEG may say that it lies on its side: whether EXIF or XMP come before the picture."""
+    place = 2
+    while data[place : place + 1] == b"\xff" and data[place + 1] not in _PICTURE_MARKERS:
+        if data[place + 1] == _APP1:
+            return True
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return False
+
+
+def _find_turn_of_jpeg(data: bytes) -> Image.Transpose | None:
+    with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:  # reads no more than the head
+        return _find_turn(image)
+
+
+def _shrink_by_torch(pixels: Pixels, size: int) -> Pixels:
+    import torch
+    from torch.nn.functional import interpolate
+
+    image = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
+    resized = interpolate(image, (size, size), mode="bilinear", antialias=True)
+    return resized.permute(0, 2, 3, 1)[0].numpy()
+
+
+@cache
+def _find_jpeg_decoder() -> ModuleType | None:
+    try:
+        import simplejpeg
+    except ImportError:  # an extra: Pillow does its work
+        return None
+    module: ModuleType = simplejpeg
+    return module
 
 
 def _is_planar_and_deep(image: Image.Image) -> bool:

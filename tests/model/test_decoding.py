@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from model.data.images import decode_image, decode_images, read_image, shrink
+from model.data import images
+from model.data.images import decode_bytes, decode_image, decode_images, read_image, shrink
 
 Draw = Callable[..., Path]
 
@@ -222,3 +225,75 @@ def _write_bomb(path: Path, *, width: int, height: int) -> None:
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     )
+
+
+def _save_jpeg(image: Image.Image, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", **{"quality": 90} | options)
+    return file.getvalue()
+
+
+def _decode_by_pillow(data: bytes, part: int) -> Image.Image:
+    """Return a JPEG as Pillow reads it, at one `part`-th of its size."""
+    with Image.open(io.BytesIO(data)) as image:
+        image.draft("RGB" if image.mode == "RGB" else "L", (image.width // part, image.height // part))
+        return image.convert("RGB")
+
+
+_JPEGS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "progressive": {"progressive": True},
+    "full-colour": {"subsampling": 0},
+    "half-colour": {"subsampling": 1},
+    "rgb": {"keep_rgb": True},
+    "restarts": {"restart_marker_rows": 1},
+    "poor": {"quality": 10},
+    "thumbnail": {"comment": b"\xff\xe1 no EXIF"},
+}
+
+
+@pytest.mark.parametrize("options", _JPEGS.values(), ids=_JPEGS)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_decode_gives_the_pixels_that_pillow_gives(mode: str, options: dict[str, Any]) -> None:
+    coarse = np.random.default_rng(3).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    for size, part in (((61, 47), 1), ((150, 120), 2), ((644, 361), 4), ((1, 1), 1), ((900, 7), 1)):
+        image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).convert(mode)
+        if mode != "RGB" and "keep_rgb" in options:
+            continue
+        data = _save_jpeg(image, **options)
+
+        difference = decode_bytes(data, 60).astype(int) - shrink(_decode_by_pillow(data, part), 60)
+
+        # Each colour of a poor picture is rounded coarsely before it is enlarged.
+        assert np.abs(difference).mean() < 1.0, size
+        assert np.abs(difference).max() <= 12, size
+
+
+def test_decode_refuses_and_reads_damaged_jpegs_as_pillow_does(draw_image: Draw, tmp_path: Path) -> None:
+    whole = draw_image(tmp_path / "whole.jpg", size=(96, 80)).read_bytes()
+    numbers = np.random.default_rng(1)
+    damaged = [whole[:length] for length in range(20, len(whole), 97)] + [whole[:-1], whole[:-2], whole + b"more"]
+    for _ in range(60):
+        content = bytearray(whole)
+        content[numbers.integers(len(whole))] = numbers.integers(256)
+        damaged.append(bytes(content))
+
+    for data in damaged:
+        try:
+            expected = shrink(_decode_by_pillow(data, 1), 48)
+        except (OSError, SyntaxError):
+            with pytest.raises((OSError, SyntaxError)):
+                decode_bytes(data, 48)
+        else:
+            assert np.abs(decode_bytes(data, 48).astype(int) - expected).mean() < 3
+
+
+def test_decode_without_its_extra_gives_the_same(
+    tmp_path: Path, draw_image: Draw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = draw_image(tmp_path / "photo.jpg", size=(200, 150))
+    quick = decode_image(path, 150).astype(int)
+    # A mock, because the package cannot be taken away from this process.
+    monkeypatch.setattr(images, "_find_jpeg_decoder", lambda: None)
+
+    assert np.abs(quick - decode_image(path, 150)).max() <= 2
