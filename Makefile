@@ -2,6 +2,7 @@
 
 BIN := .venv/bin
 DATA ?=
+BENCH ?=
 CHECKOV := .cache/checkov
 
 # One copy of the AWS provider (700 MB) for every Terraform that runs from here.
@@ -57,8 +58,8 @@ fix: install ## let ruff and Terraform format and mend what they can
 docs: install ## write docs/cli.md anew from --help
 	@$(BIN)/python tools/write_cli_docs.py
 
-bench: install ## the benchmarks; fails when a goal is missed
-	@$(BIN)/python benchmarks/bench.py
+bench: install ## the benchmarks: writes bench/RESULTS.md, fails when a goal is missed (BENCH="--only decode": some)
+	@$(BIN)/python -m benchmarks.bench $(BENCH)
 
 clean: ## remove caches and build outputs (not .venv, runs or .deployer)
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

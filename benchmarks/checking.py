@@ -3,62 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from measures import LocalCloud, Result, median, seconds
+from benchmarks.local_cloud import LocalCloud, start_cloud
+from benchmarks.measures import Arms, Setting, row, seconds
 
 LATENCY_SECONDS = 0.2
-REPEATS = 5
+SLOW = ("--latency-ms", str(round(LATENCY_SECONDS * 1000)))
 QUESTIONS = str(Path(__file__).with_name("questions.py"))
 TYPES = ("--instance-type", "g4dn.xlarge", "--instance-type", "g5.xlarge", "--instance-type", "g6.xlarge")
 # Eight that every account has: nobody must opt in to them.
 REGIONS = "us-east-1,us-east-2,us-west-1,us-west-2,eu-west-1,eu-central-1,ap-southeast-2,ap-northeast-1"
 
 
-def measure_check(cloud: LocalCloud, folder: Path) -> list[Result]:
-    """Time `check` of three types in one region and in eight.
+@row("check-series", "check of three types / the same questions one by one, each answer after 200 ms", at_most=0.25)
+def one_by_one(setting: Setting) -> Iterator[Arms]:
+    with start_cloud(setting.folder) as cloud:
+        questions = str(setting.folder / "questions")
+        cloud.deployer("check", *TYPES)  # the server makes a region at its first call
+        cloud.python(QUESTIONS, "record", questions, "check", *TYPES)
 
-    Start-up is the same `check` of one region where AWS answers at once: Python, boto3 and its clients, and what the
-    local cloud itself needs.
-    """
-    one, eight = ("check", *TYPES), ("check", *TYPES, "--region", REGIONS)
-    questions = str(folder / "questions")
-    for command in (one, eight):  # the server makes each region at its first call
+        def ask() -> float:
+            with cloud.faults(SLOW):
+                return seconds(lambda: cloud.python(QUESTIONS, "ask", questions))
+
+        def check() -> float:
+            with cloud.faults(SLOW):
+                return seconds(lambda: cloud.deployer("check", *TYPES))
+
+        yield Arms("s", {"deployer check": check, "boto3, one question after the other": ask})
+
+
+@row("check-region", "check of one region, without start-up, in answers of 200 ms", at_most=3.0)
+def one_region(setting: Setting) -> Iterator[Arms]:
+    with start_cloud(setting.folder) as cloud:
+        yield Arms("answers", {"deployer check": lambda: count_answers(cloud, "check", *TYPES)})
+
+
+@row("check-regions", "check of eight regions, without start-up, in answers of 200 ms", at_most=10.0)
+def eight_regions(setting: Setting) -> Iterator[Arms]:
+    command = ("check", *TYPES, "--region", REGIONS)
+    with start_cloud(setting.folder) as cloud:
         cloud.deployer(*command)
-    cloud.python(QUESTIONS, "record", questions, *one)
-    start, here, series, everywhere = [], [], [], []
-    for _ in range(REPEATS):
-        # In turn, so that a busy minute of this machine falls on all sides.
-        start.append(seconds(lambda: cloud.deployer(*one)))
-        with slow_answers(cloud):
-            here.append(seconds(lambda: cloud.deployer(*one)))
-            series.append(seconds(lambda: cloud.python(QUESTIONS, "ask", questions)))
-            everywhere.append(seconds(lambda: cloud.deployer(*eight)))
-    count = cloud.python(QUESTIONS, "ask", questions).strip()
-
-    def answers(samples: list[float]) -> float:
-        return (median(samples) - median(start)) / LATENCY_SECONDS
-
-    return [
-        Result(
-            name="check / one by one",
-            value=median(series) / median(here),
-            goal=4.0,
-            unit="×",
-            samples={"check": here, f"{count} questions by boto3": series},
-            more_is_better=True,
-        ),
-        Result(name="check, 1 region", value=answers(here), goal=3.0, unit="answers", samples={"start-up": start}),
-        Result(name="check, 8 regions", value=answers(everywhere), goal=10.0, unit="answers", samples={"": everywhere}),
-    ]
+        yield Arms("answers", {"deployer check --region": lambda: count_answers(cloud, *command)})
 
 
-@contextmanager
-def slow_answers(cloud: LocalCloud) -> Iterator[None]:
-    """Let AWS take its time over each answer."""
-    cloud.deployer("local", "fault", "add", "--latency-ms", str(round(LATENCY_SECONDS * 1000)))
-    try:
-        yield
-    finally:
-        cloud.deployer("local", "fault", "clear")
+def count_answers(cloud: LocalCloud, *command: str) -> float:
+    """Return how many answers a command waits for, one after the other.
+
+    Start-up is `check` of one region where AWS answers at once: Python, boto3 and its clients, and what the local
+    cloud itself needs.
+    """
+    start = seconds(lambda: cloud.deployer("check", *TYPES))
+    with cloud.faults(SLOW):
+        return (seconds(lambda: cloud.deployer(*command)) - start) / LATENCY_SECONDS

@@ -1,0 +1,9 @@
+"""All rows of the table, in its order."""
+
+from __future__ import annotations
+
+from benchmarks import checking, commands, decoding, failover
+from benchmarks.measures import Row
+
+MODULES = (decoding, commands, checking, failover)
+ROWS = {row.name: row for module in MODULES for row in vars(module).values() if isinstance(row, Row)}
