@@ -1,10 +1,9 @@
 """Several processes that learn together: each computes its rows of every batch, and all make the same step.
 
-1. After a step every process holds the same network, batch statistics and average included: gradients are summed,
-   statistics averaged, in one exchange.
-2. Before that exchange all agree that nobody has run out of memory and nobody was told to stop. This is why it is not
-   DistributedDataParallel: there the exchange begins within the backward pass, and one process that has to repeat its
-   part, or leaves, makes all others wait for ever.
+1. After a step every process holds the same network, batch statistics and average included: gradients are summed while
+   they are computed (model/training/exchange.py), the loss is summed and statistics are averaged after that.
+2. Before anything is done with them all agree that nobody has run out of memory; after the step, that nobody was told
+   to stop.
 """
 
 from __future__ import annotations
@@ -57,13 +56,12 @@ class Processes:
         return tuple(bool(answer) for answer in answers)
 
     def exchange(self, network: nn.Module, loss: Tensor) -> Tensor:
-        """Sum gradients and loss over the processes, average the batch statistics; return the sum of the losses."""
+        """Sum the loss over the processes and average the batch statistics; return the sum of the losses."""
         if self.count == 1:
             return loss
-        gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
         statistics = _list_learnt_buffers(network)
-        tensors = [*gradients, loss, *statistics]
-        parts = [*gradients, loss, *(statistic / self.count for statistic in statistics)]
+        tensors = [loss, *statistics]
+        parts = [loss, *(statistic / self.count for statistic in statistics)]
         flat = torch.cat([part.reshape(-1).float() for part in parts])
         distributed.all_reduce(flat)
         for tensor, summed in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):

@@ -15,6 +15,10 @@ class WeightAverage:
     def __init__(self, network: nn.Module, half_life_steps: float) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self._decay = 0.5 ** (1.0 / half_life_steps)
+        self.follow(network)
+
+    def follow(self, network: nn.Module) -> None:
+        """Average what learns in a network from now on; all else is in the average already, and does not change."""
         self._pairs = _pair_up(self.network, network)
 
     @torch.no_grad()
@@ -37,7 +41,12 @@ def _pair_up(averaged: nn.Module, present: nn.Module) -> tuple[list[Tensor], lis
     """Return the tensors of both that are averaged; counters of batches are whole numbers and stay as they are."""
     pairs = [
         (old, new)
-        for old, new in zip(averaged.state_dict().values(), present.state_dict().values(), strict=True)
-        if old.dtype.is_floating_point
+        for old_part, part in zip(averaged.modules(), present.modules(), strict=True)
+        for (old, new) in zip(_list_own_tensors(old_part), _list_own_tensors(part), strict=True)
+        if new.requires_grad or (part.training and new.dtype.is_floating_point and not isinstance(new, nn.Parameter))
     ]
     return [old for old, _ in pairs], [new for _, new in pairs]
+
+
+def _list_own_tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(recurse=False), *module.buffers(recurse=False)]

@@ -82,6 +82,7 @@ def compute_gradient(trainer: Trainer, batch: Batch, state: TrainingState) -> Te
             leave_onednn(error)
             loss = None
         # Outside of `except`: the error holds the tensors that are to be freed.
+        trainer.exchange.finish()
         (is_short,) = trainer.processes.agree(loss is None)
         if loss is not None and not is_short:
             return trainer.processes.exchange(trainer.network, loss)
@@ -96,6 +97,8 @@ def _add_up_parts(trainer: Trainer, batch: Batch, part_size: int) -> Tensor:
         with torch.autocast(images.device.type, trainer.precision, enabled=trainer.precision is not torch.float32):
             answer = trainer.network(images)
         loss = trainer.compute_loss(answer, targets) / batch.weight
+        if first + part_size >= len(batch.images):
+            trainer.exchange.open()
         torch.autograd.backward(trainer.scaler.scale(loss))
         total += loss.detach()
     return total

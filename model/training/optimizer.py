@@ -19,6 +19,10 @@ ONE_CYCLE_END = 1e-4
 EPSILON = 1e-8
 EXACT_EPSILON = 1e-5
 
+# Where PyTorch has a kernel that makes the whole step in one pass over the memory; on a GPU it also learns from the
+# scaler of float16 whether to make the step at all, which the program would have to wait for.
+FUSED_DEVICES = frozenset({"cpu", "cuda"})
+
 
 def build_optimizer(
     network: nn.Module, *, name: str, weight_decay: float, is_exact: bool = False
@@ -34,7 +38,12 @@ def build_optimizer(
         {"params": [parameter for parameter in learnt if parameter.ndim <= 1], "weight_decay": 0.0},
     ]
     kind: type[torch.optim.Adam] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
-    return kind([group for group in groups if group["params"]], lr=0.0, eps=EXACT_EPSILON if is_exact else EPSILON)
+    return kind(
+        [group for group in groups if group["params"]],
+        lr=0.0,
+        eps=EXACT_EPSILON if is_exact else EPSILON,
+        fused=all(parameter.device.type in FUSED_DEVICES for parameter in learnt),
+    )
 
 
 def compute_learning_rate(step: int, *, highest: float, steps: int, schedule: str, warm_up: float) -> float:

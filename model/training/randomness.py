@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
+from model.networks.heads import find_head
+
 
 def derive_seed(*numbers: int) -> int:
     """Return a seed that follows from whole numbers alone."""
@@ -41,12 +43,13 @@ class RowDropout(nn.Module):
     def __init__(self, rate: float, rows: Rows, *, whole: bool = False) -> None:
         super().__init__()
         self.rate = rate
+        self.rests = False
         self._rows = rows
         self._whole = whole
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the features, some of them zero and the others larger in proportion."""
-        if not self.training or not self.rate:
+        if self.rests or not self.training or not self.rate:
             return features
         times = len(features) // self._rows.count  # windows of an image, each a row, in some transformers
         shape = [self._rows.total * times, *([1] * (features.ndim - 1) if self._whole else features.shape[1:])]
@@ -65,3 +68,19 @@ def share_randomness(network: nn.Module) -> Rows:
             elif isinstance(child, StochasticDepth):
                 setattr(module, name, RowDropout(child.p, rows, whole=True))
     return rows
+
+
+def list_head_dropouts(network: nn.Module) -> list[RowDropout]:
+    """Return the dropouts between the last layer with weights before the head, and the head."""
+    modules = list(network.modules())
+    before = modules[: next(place for place, module in enumerate(modules) if module is find_head(network))]
+    last = max((place for place, module in enumerate(before) if [*module.parameters(recurse=False)]), default=0)
+    return [module for module in before[last:] if isinstance(module, RowDropout)]
+
+
+def rest_body(network: nn.Module, *, rests: bool) -> None:
+    """Let a body that does not learn answer as it will when it is asked: without dropout; the head keeps its own."""
+    kept = list_head_dropouts(network)
+    for module in network.modules():
+        if isinstance(module, RowDropout):
+            module.rests = rests and module not in kept

@@ -13,8 +13,9 @@ from model.device import choose_precision
 from model.networks.heads import freeze_body, freeze_norm, unfreeze_body
 from model.training.distributed import Processes
 from model.training.ema import WeightAverage
+from model.training.exchange import GradientExchange
 from model.training.optimizer import build_optimizer, compute_learning_rate
-from model.training.randomness import share_randomness
+from model.training.randomness import rest_body, share_randomness
 
 # While only the head learns it learns this much faster: between the presets' rates for fine-tuning (2e-4) and for a
 # head on a frozen body (1e-2).
@@ -59,8 +60,8 @@ class Trainer:
     def begin_step(self, step: int) -> None:
         """Set the learning rate of a step, counted from 0 over all epochs, and which layers learn in it."""
         if step == self._head_steps:
+            self.exchange.close()
             self._enter_phase(step)
-            self.network.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.choose_learning_rate(step)
 
@@ -95,6 +96,7 @@ class Trainer:
 
     def load_state_dict(self, state: dict[str, Any], *, steps_done: int) -> None:
         """Take up the training where it was saved, after so many steps."""
+        self.exchange.close()
         self._enter_phase(max(0, steps_done - 1))
         self.network.load_state_dict(state["network"])
         if self.average is not None:
@@ -103,10 +105,16 @@ class Trainer:
         self.scaler.load_state_dict(state["scaler"])
 
     def _enter_phase(self, step: int) -> None:
-        if step < self._head_steps:
+        is_head_alone = step < self._head_steps
+        if is_head_alone:
             freeze_body(self.network)
         else:
             unfreeze_body(self.network)
+        rest_body(self.network, rests=is_head_alone)
+        self.network.train()
+        if self.average is not None:
+            self.average.follow(self.network)
+        self.exchange = GradientExchange(self.network, self.processes)
         self.optimizer = build_optimizer(
             self.network,
             name=self._config.optimizer,

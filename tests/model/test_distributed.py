@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, distributed, nn
 from training_runs import configure, train
 
 from model.train import main
+from model.training.distributed import Processes
+from model.training.exchange import GradientExchange
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +35,7 @@ def _options(folder: Path, output: Path) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'model'}", "OMP_NUM_THREADS": "1"}
 
 
 @contextmanager
@@ -83,6 +86,43 @@ def test_two_processes_give_the_weights_of_one(
     assert len(shared) == len(alone) == 3
     assert json.loads(shared[2])["train_loss"] == pytest.approx(json.loads(alone[2])["train_loss"], abs=1e-4)
     assert done.stdout.count("epoch 3/3") == 1
+
+
+def test_memory_that_one_process_lacks_in_the_middle_of_the_exchange_costs_no_gradient(tmp_path: Path) -> None:
+    command = [*TORCHRUN[:-2], str(Path(__file__).with_name("short_of_memory.py")), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=_environment(), check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "same gradients: True, at once: 2" in done.stdout
+
+
+def test_gradients_are_on_their_way_before_the_backward_pass_ends() -> None:
+    class Slow(torch.autograd.Function):
+        @staticmethod
+        def forward(_context: object, features: Tensor) -> Tensor:
+            return features.clone()
+
+        @staticmethod
+        def backward(_context: object, gradient: Tensor) -> Tensor:
+            sent.append(exchange.sent)
+            return gradient
+
+    # A group of one, in which sums change nothing, that counts itself as two.
+    store = distributed.HashStore()
+    distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        first, last = nn.Linear(4, 600), nn.Linear(600, 600)
+        exchange = GradientExchange(nn.ModuleList([first, last]), Processes(rank=0, count=2))
+        sent: list[int] = []
+        exchange.open()
+        last(Slow.apply(first(torch.ones(1, 4)))).sum().backward()
+        exchange.finish()
+    finally:
+        distributed.destroy_process_group()
+
+    assert sent == [1]
+    assert first.weight.grad is not None
+    assert first.weight.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("arch", ["cnn", "small_resnet"])
