@@ -3,6 +3,7 @@
 ModelError (exit code 1)
 ├── UsageError (exit code 2)
 │   ├── DataError          images or targets that cannot be used
+│   │   └── SourceGone     where they are does not answer any more (exit code 1)
 │   ├── NetworkError       an architecture or an image size that cannot be built
 │   └── CheckpointError    a file that holds no model
 └── SaveError              a result that cannot be written: disk full, folder read-only
@@ -35,6 +36,12 @@ class UsageError(ModelError):
 
 class DataError(UsageError):
     """The images or the targets file cannot be used."""
+
+
+class SourceGone(DataError):
+    """What holds the images does not answer any more; what was computed from them so far is kept."""
+
+    exit_code = 1
 
 
 class NetworkError(UsageError):

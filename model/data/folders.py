@@ -1,4 +1,4 @@
-"""Where the images are on disk: walk folders, and find a name as a table writes it."""
+"""Where the images are, on disk or in a listing: walk folders, and find a name as a table writes it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,34 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TypeVar
 
 from model.data.formats import is_image_name, is_picture_name
+from model.data.listing import ListedPath, Place
 from model.errors import DataError
+
+# A folder of this machine, or one of a listing: what is found in it is of the same kind.
+P = TypeVar("P", Path, ListedPath)
 
 # train, test, seg_train, chest-xray-val.
 _SPLIT_NAME = re.compile(r"(.*[\s_-])?(train|training|val|valid|validation|dev|test|testing|pred)", re.IGNORECASE)
 
 
-def find_images(folder: Path) -> Iterator[Path]:
+def find_images(folder: P) -> Iterator[P]:
     """Yield every image under a folder, sorted; hidden files, hidden folders and macOS's __MACOSX are passed over."""
     return find_files(folder, is_image_name)
 
 
 def find_files(
-    folder: Path, is_wanted: Callable[[str], bool], *, on_error: Callable[[OSError], None] | None = None
-) -> Iterator[Path]:
+    folder: P, is_wanted: Callable[[str], bool], *, on_error: Callable[[OSError], None] | None = None
+) -> Iterator[P]:
     """Yield the files under a folder whose name is wanted, as `find_images` does.
 
     `on_error` is told of each folder that cannot be read; without it such a folder is passed over.
     """
+    if isinstance(folder, ListedPath):
+        yield from _find_listed(folder, is_wanted)
+        return
     visited = set()
     for parent, folders, files in os.walk(folder, followlinks=True, onerror=on_error):
         real = os.path.realpath(parent)
@@ -38,7 +46,15 @@ def find_files(
         yield from (Path(parent, name) for name in sorted(files) if is_wanted(name) and not _is_hidden(name))
 
 
-def find_pictures(folder: Path) -> Iterator[Path]:
+def _find_listed(folder: ListedPath, is_wanted: Callable[[str], bool]) -> Iterator[ListedPath]:
+    inside = sorted(path for path in folder.iterdir() if not _is_hidden(path.name))
+    yield from (path for path in inside if is_wanted(path.name) and path.is_file())
+    for path in inside:
+        if path.is_dir():
+            yield from _find_listed(path, is_wanted)
+
+
+def find_pictures(folder: P) -> Iterator[P]:
     """Yield every image as `find_images` does, and every picture of a format that cannot be read here.
 
     Raises DataError at a folder that may not be read: a class would be missing without a word.
@@ -46,9 +62,9 @@ def find_pictures(folder: Path) -> Iterator[Path]:
     return find_files(folder, is_picture_name, on_error=_refuse_unreadable)
 
 
-def find_class_folders(folder: Path) -> list[Path]:
+def find_class_folders(folder: P) -> list[P]:
     """Return the folders directly inside that hold pictures, sorted."""
-    inner = (path for path in folder.iterdir() if not _is_hidden(path.name) and path.is_dir())
+    inner: Iterator[P] = (path for path in folder.iterdir() if not _is_hidden(path.name) and path.is_dir())
     return sorted(path for path in inner if has_pictures(path))
 
 
@@ -57,12 +73,12 @@ def is_split_name(name: str) -> bool:
     return _SPLIT_NAME.fullmatch(name) is not None
 
 
-def find_classes_of_splits(root: Path, folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
+def find_classes_of_splits(root: P, folders: Sequence[P]) -> tuple[list[P], list[str]]:
     """Return the class folders inside folders named after splits, and the images of those that have none.
 
     Raises DataError where there are no two classes.
     """
-    joined: list[Path] = []
+    joined: list[P] = []
     unlabelled: list[str] = []
     for folder in folders:
         inner = find_class_folders(folder)
@@ -80,7 +96,7 @@ def find_classes_of_splits(root: Path, folders: Sequence[Path]) -> tuple[list[Pa
     return joined, unlabelled
 
 
-def has_pictures(folder: Path) -> bool:
+def has_pictures(folder: P) -> bool:
     """Say whether there is any picture under a folder."""
     return next(find_pictures(folder), None) is not None
 
@@ -88,11 +104,11 @@ def has_pictures(folder: Path) -> bool:
 class NameResolver:
     """Finds the file that a table means; composed and decomposed Unicode are the same name."""
 
-    def __init__(self, folders: list[Path]) -> None:
+    def __init__(self, folders: Sequence[Place]) -> None:
         self._folders = folders
-        self._listings: dict[Path, dict[str, str]] = {}
+        self._listings: dict[Place, dict[str, str]] = {}
 
-    def resolve(self, name: str) -> Path | None:
+    def resolve(self, name: str) -> Place | None:
         """Return the file in the first folder that has it, or None; raises DataError when the name leads outside."""
         candidates = [name] if "\\" not in name else [name, name.replace("\\", "/")]
         for candidate in candidates:
@@ -103,7 +119,7 @@ class NameResolver:
                     return found
         return None
 
-    def _descend(self, folder: Path, parts: tuple[str, ...]) -> Path | None:
+    def _descend(self, folder: Place, parts: tuple[str, ...]) -> Place | None:
         path = folder
         for part in parts:
             listing = self._list(path)
@@ -113,14 +129,20 @@ class NameResolver:
             path = path / match
         return path if path != folder else None
 
-    def _list(self, folder: Path) -> dict[str, str]:
+    def _list(self, folder: Place) -> dict[str, str]:
         if folder not in self._listings:
             try:
-                names = os.listdir(folder)  # noqa: PTH208 - Path.iterdir builds a Path for each of 100,000 names
+                names = _list_names(folder)
             except OSError:
                 names = []
             self._listings[folder] = {_normalize(name): name for name in names} | {name: name for name in names}
         return self._listings[folder]
+
+
+def _list_names(folder: Place) -> list[str]:
+    if isinstance(folder, ListedPath):
+        return [path.name for path in folder.iterdir()]
+    return os.listdir(folder)  # noqa: PTH208 - Path.iterdir builds a Path for each of 100,000 names
 
 
 def _leads_up(parent: str, name: str, real: str) -> bool:

@@ -6,102 +6,64 @@ than MAX_BAD_SHARE of it is an error.
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 from unicodedata import normalize
 
 from model.arguments import is_pattern
 from model.console import count, list_names
-from model.data.folders import NameResolver, find_class_folders, find_classes_of_splits, find_pictures, is_split_name
+from model.data.folders import NameResolver, P, find_class_folders, find_classes_of_splits, find_pictures, is_split_name
 from model.data.formats import IMAGE_SUFFIXES, explain_suffix, is_image_name, is_picture_name
 from model.data.grouping import LABELLED_NAME, parse_groups
+from model.data.labelled import SPLITS, BadFile, LabelledImages, Sample, check_labelled_images
+from model.data.listing import Place
+from model.data.shards import ShardSource
+from model.data.sources import S3_SCHEME, Source, name_of, open_source, restore_url
 from model.data.targets import FORMS, Target, find_targets, find_unread_groups, read_targets
 from model.errors import DataError
 
-# With more than one bad image in twenty something is wrong with the folder, not with the images.
-MAX_BAD_SHARE = 0.05
-
-# Train, validation and test must each see every class.
-SPLITS = 3
+__all__ = ["SPLITS", "BadFile", "LabelledImages", "Sample", "check_labelled_images", "find_labelled_images"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One labelled image; `name` is how tables and reports call it, `group` is "" where it belongs to none."""
-
-    name: str
-    path: Path
-    label: str
-    group: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BadFile:
-    """An image that cannot be used, and why: `frame 7.png`, `is empty`."""
-
-    name: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.reason})"
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelledImages:
-    """All that was found in a data folder; `notes` are sentences for the person who trains on it."""
-
-    source: str
-    samples: tuple[Sample, ...]
-    bad: tuple[BadFile, ...] = ()
-    unlabelled: tuple[str, ...] = ()
-    duplicates: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The labels, sorted."""
-        return tuple(sorted({sample.label for sample in self.samples}))
-
-    def without(self, bad: Sequence[BadFile]) -> LabelledImages:
-        """Return the same without images that turned out to be bad, checked again; raises DataError."""
-        names = {file.name for file in bad}
-        samples = tuple(sample for sample in self.samples if sample.name not in names)
-        remaining = replace(self, samples=samples, bad=(*self.bad, *bad))
-        check_labelled_images(remaining)
-        return remaining
-
-
-def find_labelled_images(folder: Path, targets: Path | None = None, *, group_from: str = "") -> LabelledImages:
-    """Find the images of a folder and their labels; raises DataError when they cannot train a classifier.
+def find_labelled_images(
+    data: Path | Source, targets: Path | str | None = None, *, group_from: str = ""
+) -> LabelledImages:
+    """Find the images of a folder or source and their labels; raises DataError when they cannot train a classifier.
 
     `group_from` is the column that holds the groups, or a pattern that finds an image's group in its name and wins over
     the groups of a table.
     """
-    found = collect_labelled_images(folder, targets, group_from=group_from)
+    found = collect_labelled_images(data, targets, group_from=group_from)
     check_labelled_images(found)
     return found
 
 
-def collect_labelled_images(folder: Path, targets: Path | None = None, *, group_from: str = "") -> LabelledImages:
+def collect_labelled_images(
+    data: Path | Source, targets: Path | str | None = None, *, group_from: str = ""
+) -> LabelledImages:
     """Find the same without asking whether they suffice; raises DataError when no image has a label."""
-    if not folder.is_dir():
-        raise DataError(f"The data folder {folder} does not exist or is no folder.")
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise DataError(f"The data folder {folder} may not be read.", hint="Mend its permissions.")
-    table = targets or _find_table(folder)
+    source = open_source(data) if isinstance(data, Path) else data
+    if isinstance(source, ShardSource) and source.has_labels:
+        found = _from_shards(source, targets, group_from)
+    else:
+        found = _collect(source, source.root, targets, group_from)
+    keyed = tuple(replace(sample, key=name_of(sample.path, source)) for sample in found.samples)
+    return replace(found, samples=keyed)
+
+
+def _collect(source: Source, folder: Place, targets: Path | str | None, group_from: str) -> LabelledImages:
+    table = _choose_table(source, targets) if targets else _find_table(folder)
     group_column = "" if is_pattern(group_from) else group_from
-    found = _from_table(table, folder, group_column) if table else _from_folder(folder)
+    if table:
+        found = _from_table(table, folder, group_column)
+    elif isinstance(folder, Path):
+        found = _from_folder(folder)
+    else:  # the same, of the other kind
+        found = _from_folder(folder)
     if group_column and not table:
-        raise DataError(
-            f"--group-from {group_from!r} names a column, and {folder} has no table.",
-            hint="Write a pattern whose brackets match the part of the name that a group shares: '(.*)_[0-9]+'.",
-        )
+        _refuse_column(group_column, f"{folder} has no table")
     if group_from:
         return found if group_column else _regroup(found, group_from)
     column = find_unread_groups(table) if table else ""
@@ -114,16 +76,60 @@ def collect_labelled_images(folder: Path, targets: Path | None = None, *, group_
     return replace(found, notes=(*found.notes, note))
 
 
-def _find_table(folder: Path) -> Path | None:
+def _from_shards(source: ShardSource, targets: Path | str | None, group_from: str) -> LabelledImages:
+    if targets:
+        raise DataError(
+            f"--targets {targets} is not used: the shards in {source.text} bring their labels with them.",
+            hint="Leave it out, or write the shards again with that table.",
+        )
+    is_column = bool(group_from) and not is_pattern(group_from)
+    labelled = source.read_labels(group_from if is_column else "")
+    if is_column and not any(label.group for label in labelled):
+        _refuse_column(group_from, f"no image in {source.text} has it")
+    samples = [
+        Sample(name=label.name, path=source.root / label.key, label=label.label, group=label.group)
+        for label in labelled
+        if label.label
+    ]
+    found = LabelledImages(
+        source="shards",
+        samples=tuple(samples),
+        unlabelled=tuple(label.name for label in labelled if not label.label),
+    )
+    return _regroup(found, group_from) if group_from and not is_column else found
+
+
+def _refuse_column(column: str, why: str) -> NoReturn:
+    raise DataError(
+        f"--group-from {column!r} names a column, and {why}.",
+        hint="Write a pattern whose brackets match the part of the name that a group shares: '(.*)_[0-9]+'.",
+    )
+
+
+def _choose_table(source: Source, targets: Path | str) -> Place:
+    """Return the table that was named: a file of this machine, or one beside the images in a bucket."""
+    text = restore_url(str(targets))
+    root = source.root
+    if isinstance(root, Path) or (not text.startswith(S3_SCHEME) and Path(text).is_file()):
+        return Path(text)
+    table = root / text.removeprefix(source.text.rstrip("/") + "/")
+    if not table.is_file():
+        raise DataError(f"The targets file {text} is neither here nor in {source.text}.", hint="Correct --targets.")
+    return table
+
+
+def _find_table(folder: Place) -> Place | None:
     table = find_targets(folder)
     if table is None and (folder / "images").is_dir():
         table = find_targets(folder / "images")
     return table
 
 
-def _from_table(table: Path, folder: Path, group_column: str) -> LabelledImages:
-    resolver = NameResolver([table.parent, table.parent / "images", folder, folder / "images"])
-    samples: dict[Path, Sample] = {}
+def _from_table(table: Place, folder: Place, group_column: str) -> LabelledImages:
+    # A table of this machine over images in a bucket says nothing of folders here.
+    beside = [table.parent, table.parent / "images"] if type(table) is type(folder) else []
+    resolver = NameResolver([*beside, folder, folder / "images"])
+    samples: dict[Place, Sample] = {}
     bad: list[BadFile] = []
     duplicates: list[str] = []
     for target in read_targets(table, group_column=group_column):
@@ -149,7 +155,7 @@ def _from_table(table: Path, folder: Path, group_column: str) -> LabelledImages:
     )
 
 
-def _find_fault(target: Target, path: Path | None) -> str:
+def _find_fault(target: Target, path: Place | None) -> str:
     if not target.filename:
         return "names no image"
     if not target.label:
@@ -161,7 +167,7 @@ def _find_fault(target: Target, path: Path | None) -> str:
     return "" if is_image_name(path.name) and path.is_file() else explain_suffix(path.name) or "is not an image"
 
 
-def _refuse_conflict(known: Sample, target: Target, table: Path) -> None:
+def _refuse_conflict(known: Sample, target: Target, table: Place) -> None:
     if known.label != target.label:
         raise DataError(
             f"{known.name} is {known.label!r} and, in line {target.line} of {table}, {target.label!r}.",
@@ -174,11 +180,11 @@ def _refuse_conflict(known: Sample, target: Target, table: Path) -> None:
         )
 
 
-def _is_stray(path: Path) -> bool:
+def _is_stray(path: Place) -> bool:
     return is_picture_name(path.name) and not path.name.startswith(".")
 
 
-def _from_folder(folder: Path) -> LabelledImages:
+def _from_folder(folder: P) -> LabelledImages:
     root = folder
     if (folder / "images").is_dir() and find_class_folders(folder / "images"):
         root = folder / "images"
@@ -211,7 +217,7 @@ def _from_folder(folder: Path) -> LabelledImages:
     )
 
 
-def _from_names(folder: Path) -> LabelledImages:
+def _from_names(folder: P) -> LabelledImages:
     """Take label and patient from names such as BACTERIA-1004423-0001.jpeg, where all images have such."""
     pictures = list(find_pictures(folder))
     samples = []
@@ -225,7 +231,7 @@ def _from_names(folder: Path) -> LabelledImages:
     return LabelledImages(source="file names (label-patient-number)", samples=tuple(samples))
 
 
-def _refuse_unlabelled(folder: Path) -> NoReturn:
+def _refuse_unlabelled(folder: P) -> NoReturn:
     if next(find_pictures(folder), None) is None:
         looked_for = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
         raise DataError(f"There are no images in {folder}.", hint=f"Looked for {looked_for}.")
@@ -248,47 +254,3 @@ def _regroup(found: LabelledImages, pattern: str) -> LabelledImages:
     if alone:
         notes.append(f"--group-from '{pattern}' does not match {count(len(alone), 'name')}: {list_names(alone)}.")
     return replace(found, samples=samples, notes=(*found.notes, *notes))
-
-
-def check_labelled_images(found: LabelledImages) -> None:
-    """Refuse what cannot train a classifier, however it is split; raises DataError."""
-    _check_bad(found)
-    counts = Counter(sample.label for sample in found.samples)
-    if not counts:
-        raise DataError(f"There are no images left to train on ({found.source}).")
-    if len(counts) == 1:
-        raise DataError(
-            f"All {count(len(found.samples), 'image')} are labelled {next(iter(counts))!r}.",
-            hint="Add images of at least one other class: a classifier needs two.",
-        )
-    _check_spelling(counts)
-    for label, number in sorted(counts.items()):
-        if number < SPLITS:
-            raise DataError(
-                f"Class {label!r} has {count(number, 'image')}; training, validation and test need one each.",
-                hint="Add images of this class, or leave it out.",
-            )
-
-
-def _check_spelling(counts: Counter[str]) -> None:
-    """Refuse two classes that a person would call by one name: one of them is a slip of the keyboard."""
-    spellings: dict[str, str] = {}
-    for label in sorted(counts, key=lambda label: (-counts[label], label)):
-        common = spellings.setdefault(re.sub(r"[\s_-]+", " ", label).strip().casefold(), label)
-        if common != label:
-            raise DataError(
-                f"The classes {common!r} ({count(counts[common], 'image')}) and {label!r} "
-                f"({count(counts[label], 'image')}) differ by upper case, spaces or hyphens only.",
-                hint=f"Write {common!r} for both, or give them names that nobody mistakes for one another.",
-            )
-
-
-def _check_bad(found: LabelledImages) -> None:
-    total = len(found.samples) + len(found.bad)
-    if len(found.bad) <= MAX_BAD_SHARE * total:
-        return
-    names = list_names([str(file) for file in found.bad])
-    raise DataError(
-        f"{len(found.bad):,} of {count(total, 'image')} cannot be used: {names}.",
-        hint=f"Mend or remove them; up to {MAX_BAD_SHARE:.0%} are skipped with a warning.",
-    )

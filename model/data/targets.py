@@ -8,9 +8,9 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from model.data.formats import is_picture_name
+from model.data.listing import Place
 from model.errors import DataError
 
 NAMES = ("targets.csv", "targets.tsv")
@@ -44,12 +44,12 @@ class Target:
     group: str = ""
 
 
-def find_targets(folder: Path) -> Path | None:
+def find_targets(folder: Place) -> Place | None:
     """Return the targets file of a folder: targets.csv or .tsv, else the only table with a label column.
 
     Raises DataError when several tables have one: guessing would train on the wrong labels.
     """
-    tables = sorted(path for path in folder.iterdir() if _is_table(path))
+    tables: list[Place] = sorted(path for path in folder.iterdir() if _is_table(path))
     for name in NAMES:
         for table in tables:
             if table.name.lower() == name:
@@ -63,7 +63,7 @@ def find_targets(folder: Path) -> Path | None:
     return labelled[0] if labelled else None
 
 
-def read_targets(path: Path, *, group_column: str = "") -> tuple[Target, ...]:
+def read_targets(path: Place, *, group_column: str = "") -> tuple[Target, ...]:
     """Read a targets file in any of its forms; raises DataError naming the file and the line.
 
     `group_column` is the column whose values are the groups; without it the known names of such columns are looked for.
@@ -83,7 +83,7 @@ def read_targets(path: Path, *, group_column: str = "") -> tuple[Target, ...]:
     return tuple(_read_row(line, cells, columns) for line, cells in rows)
 
 
-def find_unread_groups(path: Path) -> str:
+def find_unread_groups(path: Place) -> str:
     """Return the name of a column that is not read and whose values look like those of groups, or ""."""
     (_, header), *rows = _read_rows(path)
     columns = _find_header(header)
@@ -107,11 +107,11 @@ class _Columns:
     group: int | None = None
 
 
-def _is_table(path: Path) -> bool:
+def _is_table(path: Place) -> bool:
     return path.suffix.lower() in {".csv", ".tsv"} and not path.name.startswith(".") and path.is_file()
 
 
-def _has_label_column(path: Path) -> bool:
+def _has_label_column(path: Place) -> bool:
     try:
         text = _read_text(path)
         rows = _split_rows(path, text[:100_000], _find_delimiter(text))
@@ -121,7 +121,7 @@ def _has_label_column(path: Path) -> bool:
     return "label" in header and _find_header(header) is not None
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Place) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -144,7 +144,7 @@ def _find_delimiter(text: str) -> str:
     return next((mark for mark in ("\t", ",", ";") if mark in first), " ")
 
 
-def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
+def _read_rows(path: Place) -> list[tuple[int, list[str]]]:
     text = _read_text(path)
     return _name_index(_split_rows(path, text, _find_delimiter(text)))
 
@@ -158,7 +158,7 @@ def _name_index(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]
     return [(line, ["", *header]), *others] if others and is_longer else rows
 
 
-def _split_rows(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
+def _split_rows(path: Place, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
     """Return (line number, cells) of every row that is not blank."""
     if delimiter == " ":
         lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
@@ -198,7 +198,7 @@ def _find_header(cells: Sequence[str]) -> _Columns | None:
     return _Columns(filename=filename, label=label, group=find(GROUP_COLUMNS))
 
 
-def _choose_groups(path: Path, header: Sequence[str], columns: _Columns | None, wanted: str) -> _Columns:
+def _choose_groups(path: Place, header: Sequence[str], columns: _Columns | None, wanted: str) -> _Columns:
     names = [] if columns is None else [_simplify(cell) for cell in header]
     if columns is None or _simplify(wanted) not in names:
         known = f"its columns are {', '.join(header)}" if columns else "it has no header"
@@ -217,7 +217,7 @@ def _is_measured(value: str) -> bool:
     return re.fullmatch(r"[-+]?\d*[.,]\d+", value) is not None
 
 
-def _guess_columns(path: Path, first: tuple[int, list[str]]) -> _Columns:
+def _guess_columns(path: Place, first: tuple[int, list[str]]) -> _Columns:
     """Return the columns of a table without a header, from where its first row names an image."""
     line, cells = first
     place = next((index for index, cell in enumerate(cells) if is_picture_name(cell)), None)

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from model.console import say
 from model.errors import SaveError, UsageError
 from model.progress import PROGRESS_SECONDS, every
+from model.storage.client import connect
 
 CHUNK_BYTES = 1 << 20
 
@@ -49,7 +50,9 @@ def open_store(where: str) -> Store:
         bucket, _, prefix = where.removeprefix("s3://").partition("/")
         if not bucket:
             raise UsageError(f"--weights {where} names no bucket.", hint="It reads s3://bucket/prefix.")
-        return _Bucket(where=where, client=_connect(where), bucket=bucket, prefix=prefix and prefix.rstrip("/") + "/")
+        patience = {"connect_timeout": CONNECT_SECONDS, "read_timeout": 30, "retries": {"max_attempts": 2}}
+        client = connect(where, asking="--weights", **patience)
+        return _Bucket(where=where, client=client, bucket=bucket, prefix=prefix and prefix.rstrip("/") + "/")
     folder = Path(where).expanduser()
     if not folder.is_dir():
         raise UsageError(
@@ -113,19 +116,6 @@ class _Bucket:
                 f"--weights {self.where} cannot be read: {error}",
                 hint=f"Check the name and the credentials; they must allow {permission}.",
             ) from error
-
-
-def _connect(where: str) -> Any:
-    # Only here: who keeps weights in a folder needs no boto3.
-    try:
-        import boto3
-        import botocore.config
-    except ImportError as error:
-        raise UsageError(
-            f"--weights {where} needs boto3, which is not installed.", hint="Install it: pip install boto3"
-        ) from error
-    patience = botocore.config.Config(connect_timeout=CONNECT_SECONDS, read_timeout=30, retries={"max_attempts": 2})
-    return boto3.client("s3", config=patience)
 
 
 def _open(url: str, seconds: float) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bucket_server import BucketServer, S3Account, serve_faults
 from PIL import Image
 
 COLOURS = {"red": (200, 60, 50), "blue": (40, 70, 190), "green": (40, 170, 60)}
@@ -53,3 +55,41 @@ def write_targets(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer  # half a second, for the few tests that need it
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def s3(moto_url: str, _credentials: None, monkeypatch: pytest.MonkeyPatch) -> S3Account:
+    """An account with an empty bucket."""
+    import boto3
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
+    urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST")).close()
+    account = S3Account(boto3.client("s3", region_name="us-east-1"))
+    account.client.create_bucket(Bucket=account.bucket)
+    return account
+
+
+@pytest.fixture
+def faulty(_credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[BucketServer]:
+    """A bucket `data` behind a server that fails as it is told to."""
+    with serve_faults() as bucket:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", bucket.url)
+        yield bucket
