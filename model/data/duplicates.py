@@ -1,4 +1,4 @@
-"""Pictures that are nearly the same: saved again, shrunk, brightened a little, or the next frame of a still scene.
+"""Pictures that are nearly the same: saved again, shrunk, brightened, mirrored, turned, or the next of a still scene.
 
 A difference hash, the usual way, takes hundreds of chest X-rays of different patients for copies, because all chests
 are light and dark in the same places, and it takes any two smooth pictures for copies. Here two pictures are near when
@@ -6,8 +6,10 @@ the fine structure of their thumbnails correlates: what a coarse view shares is 
 Measured on three sets (X-rays, photographs of waste, dark underwater tiles; 4,800,000 pairs, 2026-11): no pair of
 different patients, things or places was taken for near; fifteen pairs of waste photographed twice were, all rightly.
 Of 300 copies in each set, saved as JPEG at quality 50, shrunk to half or brightened by 15 %, all X-rays were found,
-99 % of the waste and 95 % of the tiles (the rest is too smooth); of those cut by 2 % at each side, three in four. What
-is mirrored or turned is not found.
+99 % of the waste and 95 % of the tiles (the rest is too smooth); of those cut by 2 % at each side, three in four.
+
+Each picture is compared in all eight positions that a mirror and quarter turns give: a change of signs and places of
+its cosine transform. The first look takes what does not change with them. No chest is taken for another one mirrored.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +41,10 @@ MIN_STRUCTURE = 1.0
 MAX_COLOUR_SHIFT = 24.0
 MAX_BRIGHTNESS_SHIFT = 64.0
 
-# A first look compares so many of the coarsest numbers; no pair above MIN_CORRELATION had less than 0.93 there.
-FIRST_LOOK = 64
-MIN_FIRST_LOOK = 0.9
+# A first look compares the coarsest numbers, up to this frequency. Of 6,600 copies of the three sets, saved again at
+# half the size and with noise up to MIN_CORRELATION, more than 99 in 100 were above this there (2026-11).
+FIRST_LOOK_FREQUENCY = 9.4
+MIN_FIRST_LOOK = 0.82
 
 # Of each picture only so many of the nearest are looked at twice: 500 frames of a still scene are no 125,000 pairs.
 NEIGHBOURS = 16
@@ -99,17 +103,17 @@ def join_pairs(pairs: Iterable[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
 
 
 class _FirstLook:
-    """All pictures against all, by FIRST_LOOK numbers each: for 100,000 that takes 17 seconds of one core (2026-11)."""
+    """All pictures against all, by some 60 numbers each: for 100,000 that takes 17 seconds of one core (2026-11)."""
 
     def __init__(self, fingerprints: Pixels, parts: NDArray[np.int_] | None) -> None:
         self._parts = parts
         self._count = len(fingerprints)
         padded = -(-self._count // _TILE) * _TILE
-        self._rows = np.zeros((padded, FIRST_LOOK), dtype=np.float32)
+        self._rows = np.zeros((padded, 2 * len(_UPPER)), dtype=np.float32)
         for start in range(0, self._count, 1024):
-            fine = _describe(fingerprints[start : start + 1024]).fine[:, :FIRST_LOOK]
-            self._rows[start : start + len(fine)] = _normalize(fine)
-        self._columns = np.ascontiguousarray(self._rows.reshape(-1, _TILE, FIRST_LOOK).transpose(0, 2, 1))
+            fine = _describe(fingerprints[start : start + 1024]).fine
+            self._rows[start : start + len(fine)] = _forget_position(fine)
+        self._columns = np.ascontiguousarray(self._rows.reshape(-1, _TILE, 2 * len(_UPPER)).transpose(0, 2, 1))
 
     def find_candidates(self) -> Iterator[NDArray[np.intp]]:
         """Yield (K, 2) positions i < j that may be near, for each tile of rows; a pair may come twice."""
@@ -147,6 +151,8 @@ class _FirstLook:
 
 @dataclass(frozen=True, kw_only=True)
 class _Description:
+    """Cosine transforms (N, numbers), coarse ones first, as vectors of length 1, and mean colours (N, RGB)."""
+
     fine: Vectors
     whole: Vectors
     colour: Vectors
@@ -159,28 +165,53 @@ def _look_again(fingerprints: Pixels, pairs: NDArray[np.intp]) -> Iterator[tuple
     places, where = np.unique(pairs, return_inverse=True)
     seen = _describe(fingerprints[places])
     i, j = where.reshape(pairs.shape).T
-    correlation = (seen.fine[i] * seen.fine[j]).sum(axis=1)
-    whole = (seen.whole[i] * seen.whole[j]).sum(axis=1)
+    nearest = np.zeros(len(pairs), dtype=np.float32)
+    for position in _POSITIONS:
+        fine = (seen.fine[i] * position.take(seen.fine)[j]).sum(axis=1)
+        whole = (seen.whole[i] * position.take(seen.whole)[j]).sum(axis=1)
+        is_alike = (fine >= MIN_CORRELATION) & (whole >= MIN_WHOLE_CORRELATION)
+        nearest = np.maximum(nearest, np.where(is_alike, fine, 0.0))
     shift = seen.colour[i] - seen.colour[j]
     brightness = shift.mean(axis=1)
     colour = np.abs(shift - brightness[:, None]).max(axis=1)
-    is_near = (correlation >= MIN_CORRELATION) & (whole >= MIN_WHOLE_CORRELATION)
-    is_near &= (colour <= MAX_COLOUR_SHIFT) & (np.abs(brightness) <= MAX_BRIGHTNESS_SHIFT)
+    is_near = (nearest > 0.0) & (colour <= MAX_COLOUR_SHIFT) & (np.abs(brightness) <= MAX_BRIGHTNESS_SHIFT)
     for k in np.flatnonzero(is_near):
-        yield int(pairs[k, 0]), int(pairs[k, 1]), float(correlation[k])
+        yield int(pairs[k, 0]), int(pairs[k, 1]), float(nearest[k])
 
 
 def _describe(fingerprints: Pixels) -> _Description:
-    """Return the fine structure and the whole as vectors of length 1, coarse numbers first, and the mean colour."""
+    """Return the fine structure and the whole of pictures; what is left out of either is zero."""
     colours = fingerprints.astype(np.float32)
     grey = colours @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    # Cosine transform, the coarsest first: the first is the brightness, the next seven are the lie of light and dark
+    # Cosine transform, the coarsest first: the first is the brightness, the next few are the lie of light and dark
     # that all pictures of one kind share. The finer, the fainter: each weighs as its frequency to make up for it.
     numbers = np.matmul(_COSINES @ grey, _COSINES.T, dtype=np.float32).reshape(len(grey), -1)[:, _ORDER]
-    fine = (numbers * _FREQUENCIES)[:, _COARSE:]
-    is_smooth = np.linalg.norm(numbers[:, _COARSE:], axis=1) < MIN_STRUCTURE * SIDE
+    numbers[:, 0] = 0.0
+    fine = numbers * _FREQUENCIES * ~_IS_COARSE
+    is_smooth = np.linalg.norm(numbers[:, ~_IS_COARSE], axis=1) < MIN_STRUCTURE * SIDE
     fine[is_smooth] = 0.0
-    return _Description(fine=_normalize(fine), whole=_normalize(numbers[:, 1:]), colour=colours.mean(axis=(1, 2)))
+    return _Description(fine=_normalize(fine), whole=_normalize(numbers), colour=colours.mean(axis=(1, 2)))
+
+
+def _forget_position(fine: Vectors) -> Vectors:
+    """Return vectors of length 1 that mirrors and quarter turns, which change signs and swap partners, leave alone."""
+    upper, lower = np.abs(fine[:, _UPPER]), np.abs(fine[:, _LOWER])
+    kinds = (upper + lower, np.abs(upper - lower))
+    # None of these is negative: without their mean, which all pictures share, they tell more.
+    return _normalize(np.concatenate([kind - kind.mean(axis=1, keepdims=True) for kind in kinds], axis=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Position:
+    """One of the eight ways to lay a picture: where each number of its transform comes from, and with what sign."""
+
+    places: NDArray[np.intp]
+    signs: Vectors
+
+    def take(self, transforms: Vectors) -> Vectors:
+        """Return the transforms of the pictures that are laid this way."""
+        turned: Vectors = transforms[:, self.places] * self.signs
+        return turned
 
 
 def _normalize(vectors: Vectors) -> Vectors:
@@ -196,8 +227,25 @@ def _make_cosines() -> Vectors:
     return np.asarray(cosines, dtype=np.float32)
 
 
+def _list_positions() -> list[_Position]:
+    """Return the eight positions: as it is or with rows for columns, each mirrored in neither, one or both of them."""
+    positions = []
+    for places, rows, columns in ((np.arange(len(_ORDER)), _ROW, _COLUMN), (_PARTNER, _COLUMN, _ROW)):
+        for down, across in product((1.0, -1.0), repeat=2):
+            signs = np.asarray(down**rows * across**columns, dtype=np.float32)
+            positions.append(_Position(places=places, signs=signs))
+    return positions
+
+
 _COSINES = _make_cosines()
 _RADIUS = np.hypot(*np.mgrid[:SIDE, :SIDE]).ravel()
+# Numbers of the transform by their frequency, up to that of the finest stripes; and the row and column of each.
 _ORDER = np.argsort(_RADIUS, kind="stable")[: int((_RADIUS < SIDE).sum())]
+_ROW, _COLUMN = np.divmod(_ORDER, SIDE)
 _FREQUENCIES: Vectors = _RADIUS[_ORDER].astype(np.float32)
-_COARSE = int((_FREQUENCIES < 2.5).sum())
+_IS_COARSE = _FREQUENCIES < 2.5
+# Where the number is that a picture with rows for columns has in the place of this one.
+_PARTNER = np.argsort(_ORDER)[np.searchsorted(np.sort(_ORDER), _COLUMN * SIDE + _ROW)]
+_UPPER = np.flatnonzero((_ROW < _COLUMN) & ~_IS_COARSE & (_FREQUENCIES < FIRST_LOOK_FREQUENCY))
+_LOWER = _PARTNER[_UPPER]
+_POSITIONS = _list_positions()

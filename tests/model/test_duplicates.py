@@ -49,8 +49,18 @@ def _fingerprints(*images: Pixels) -> Pixels:
         lambda image: _to_pixels(image * 1.15),
         lambda image: _to_pixels(image - 15.0),
         lambda image: _to_pixels(image + np.random.default_rng(0).normal(0, 6, image.shape)),
+        np.fliplr,
+        np.flipud,
+        lambda image: np.rot90(_save_again(image, 40)),
+        lambda image: np.rot90(image, 2),
+        lambda image: np.rot90(image, 3),
+        lambda image: image.transpose(1, 0, 2),
+        lambda image: np.rot90(image.transpose(1, 0, 2), 2),
     ],
-    ids=["same", "saved again", "shrunk", "brighter", "darker", "noisy"],
+    ids=[
+        *("same", "saved again", "shrunk", "brighter", "darker", "noisy"),
+        *("mirrored", "upside down", "turned left", "turned round", "turned right", "mirrored and turned", "and back"),
+    ],
 )
 @pytest.mark.parametrize("draw", [draw_scene, _draw_chest])
 def test_a_changed_copy_is_near_and_nothing_else_is(
@@ -71,6 +81,12 @@ def test_pictures_of_one_kind_are_not_near() -> None:
     assert np.median(np.corrcoef(small)) > 0.9
 
     assert find_near_duplicates(_fingerprints(*chests)) == ()
+
+
+def test_a_picture_like_its_own_mirror_image_is_no_pair() -> None:
+    scene = draw_scene(12)
+
+    assert find_near_duplicates(_fingerprints(_to_pixels((scene + scene[:, ::-1]) / 2), draw_scene(13))) == ()
 
 
 def test_smooth_pictures_are_not_near() -> None:
