@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from model.errors import UsageError
+
+S3_SCHEME = "s3://"
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -59,6 +62,15 @@ def grouping(text: str) -> str:
             raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression: {error}") from error
     elif not text.strip() or re.search(r"[\\*+?^$|]", text):
         raise argparse.ArgumentTypeError(f"{text!r} is no column, and has no group in brackets, such as '(.*)_[0-9]+'")
+    return text
+
+
+def location(text: str) -> Path | str:
+    """Return a Path, or the text of s3://bucket/prefix, which a Path would spoil."""
+    if not text.startswith(S3_SCHEME):
+        return Path(text)
+    if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} names no bucket: it reads s3://bucket/prefix")
     return text
 
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.arguments import ArgumentParser, grouping
+from model.arguments import ArgumentParser, grouping, location
 from model.console import run, say
 from model.errors import ModelError, UsageError
 from model.interruption import Interruption
@@ -47,8 +47,8 @@ def check(arguments: Sequence[str]) -> None:
         description=f"{COMMANDS['check'].capitalize()}.",
         epilog="Exit code 0: it can be trained on, warnings included; 1: it cannot; 2: no such folder or option.",
     )
-    parser.add_argument("folder", type=Path, help="folder of the images")
-    parser.add_argument("--targets", type=Path, help="table with the labels (found in the folder otherwise)")
+    parser.add_argument("folder", type=location, help="folder of the images or shards, or s3://bucket/prefix")
+    parser.add_argument("--targets", type=location, help="table with the labels (found in the folder otherwise)")
     parser.add_argument(
         "--group-from",
         type=grouping,
@@ -63,7 +63,9 @@ def check(arguments: Sequence[str]) -> None:
         _check(options.folder, options.targets, options.group_from or "", as_json=options.json, output=options.output)
 
 
-def _check(folder: Path, targets: Path | None, group_from: str, *, as_json: bool, output: Path | None) -> None:
+def _check(
+    folder: Path | str, targets: Path | str | None, group_from: str, *, as_json: bool, output: Path | None
+) -> None:
     # Our threads share the cores; those of the linear algebra would wait for each other by spinning.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from model.atomic import write_json

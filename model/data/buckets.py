@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from model.arguments import S3_SCHEME
 from model.data.listing import Listing, Place
-from model.data.sources import SHARD_SUFFIX, Entry, Source, are_shards, locate
+from model.data.sources import SHARD_SUFFIX, Entry, Source, are_shards
 from model.errors import DataError
 from model.storage.ahead import ReadAhead
 from model.storage.client import Listed, find_bucket
@@ -18,7 +19,7 @@ AHEAD_BYTES = 64 << 20
 
 def open_bucket(where: str) -> Source:
     """Return the images or shards below s3://bucket/prefix; raises DataError, SourceGone, UsageError."""
-    name, _, prefix = str(locate(where)).removeprefix("s3://").partition("/")
+    name, _, prefix = where.removeprefix(S3_SCHEME).partition("/")
     bucket = find_bucket(where, name)
     found = list(bucket.list(prefix))
     # `reef` is the folder reef/, or the one object of that name, and not reef-private/ beside it.

@@ -62,6 +62,15 @@ def find_pictures(folder: P) -> Iterator[P]:
     return find_files(folder, is_picture_name, on_error=_refuse_unreadable)
 
 
+def find_all_pictures(place: Place) -> Iterator[Place]:
+    """Yield the same for a place of either kind."""
+    yield from (
+        find_pictures(place)
+        if isinstance(place, ListedPath)
+        else find_files(place, is_picture_name, on_error=_refuse_unreadable)
+    )
+
+
 def find_class_folders(folder: P) -> list[P]:
     """Return the folders directly inside that hold pictures, sorted."""
     inner: Iterator[P] = (path for path in folder.iterdir() if not _is_hidden(path.name) and path.is_dir())

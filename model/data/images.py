@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ from PIL import Image, UnidentifiedImageError
 
 from model.data.formats import explain_content
 from model.data.greys import scale_grey
+from model.data.listing import Place
+from model.errors import DataError
 from model.threads import count_cores
 
 Pixels = NDArray[np.uint8]
@@ -75,7 +78,7 @@ class DecodedImages:
 
 
 def decode_images(
-    paths: Sequence[Path], size: int, *, progress: Callable[[int, float], None] | None = None
+    paths: Sequence[Place], size: int, *, progress: Callable[[int, float], None] | None = None
 ) -> DecodedImages:
     """Decode and shrink images to `size` by `size` pixels, whole, the aspect ratio given up.
 
@@ -86,13 +89,10 @@ def decode_images(
     faults = {}
 
     def decode_into(position: int) -> str:
-        try:
-            pixels[position] = decode_image(paths[position], size)
-        except MemoryError:
-            raise  # not the file's fault
-        # A damaged file makes Pillow raise nearly anything: OSError, SyntaxError, struct.error, zlib.error ...
-        except Exception as error:
-            return explain(error, paths[position])
+        decoded = decode_or_explain(paths[position], size)
+        if isinstance(decoded, str):
+            return decoded
+        pixels[position] = decoded
         return ""
 
     with warnings.catch_warnings():
@@ -111,11 +111,23 @@ def decode_images(
     return DecodedImages(pixels=pixels, faults=faults, seconds=time.perf_counter() - started)
 
 
-def decode_image(path: Path, size: int) -> Pixels:
+def decode_or_explain(path: Place, size: int) -> Pixels | str:
+    """Return one file as `decode_bytes` does, or why it cannot be; raises DataError where its bucket is at fault."""
+    try:
+        return decode_image(path, size)
+    except (MemoryError, DataError):
+        raise  # not the file's fault: memory, or the bucket that it is in
+    # A damaged file makes Pillow raise nearly anything: OSError, SyntaxError, struct.error, zlib.error ...
+    except Exception as error:
+        return explain(error, path)
+
+
+def decode_image(path: Place, size: int) -> Pixels:
     """Return one file as `decode_bytes` does; raises what `read_image` raises."""
-    _refuse_what_is_no_file(path)
-    if path.stat().st_size > _MAX_BYTES:
-        return shrink(read_image(path, at_least=2 * size), size)
+    if isinstance(path, Path):
+        _refuse_what_is_no_file(path)
+        if path.stat().st_size > _MAX_BYTES:
+            return shrink(read_image(path, at_least=2 * size), size)
     return decode_bytes(path.read_bytes(), size)
 
 
@@ -132,13 +144,14 @@ def decode_bytes(data: bytes, size: int) -> Pixels:
     return pixels if turn is None else np.asarray(Image.fromarray(pixels).transpose(turn))
 
 
-def read_image(path: Path, *, at_least: int = 0) -> Image.Image:
+def read_image(path: Place, *, at_least: int = 0) -> Image.Image:
     """Return an image as RGB, upright as its EXIF data say, the first of several; raises UnreadableImage or as Pillow.
 
     With `at_least` it may come smaller than it is, but no side smaller than that.
     """
     _refuse_what_is_no_file(path)
-    return _read(path, at_least=at_least)
+    with path.open("rb") as file:
+        return _read(file, at_least=at_least)
 
 
 def shrink(image: Image.Image, size: int) -> Pixels:
@@ -160,7 +173,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def explain(error: Exception, path: Path) -> str:
+def explain(error: Exception, path: Place) -> str:
     """Say in a few words why an image cannot be read."""
     if isinstance(error, UnreadableImage):
         return str(error)
@@ -182,13 +195,13 @@ def explain(error: Exception, path: Path) -> str:
     return "is damaged"
 
 
-def _refuse_what_is_no_file(path: Path) -> None:
+def _refuse_what_is_no_file(path: Place) -> None:
     """Raise UnreadableImage for folders and pipes: opening a pipe would wait for ever."""
     if path.exists() and not path.is_file():
         raise UnreadableImage("is a folder" if path.is_dir() else "is not a file")
 
 
-def _read(file: Path | io.BytesIO, *, at_least: int) -> Image.Image:
+def _read(file: BinaryIO, *, at_least: int) -> Image.Image:
     with Image.open(file, formats=FORMATS) as image:
         if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
             raise Image.DecompressionBombError

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import BinaryIO, Literal, TypeAlias
 
 ReadBytes = Callable[[str], bytes]
 
@@ -95,6 +96,10 @@ class ListedPath:
     def iterdir(self) -> Iterator[ListedPath]:
         """Yield what lies directly in a folder."""
         return (self / name for name in self.listing.folders.get(self.parts, {}))
+
+    def open(self, mode: Literal["rb"]) -> BinaryIO:  # noqa: ARG002 - as pathlib.Path has it
+        """Return the bytes of a file as a file."""
+        return io.BytesIO(self.read_bytes())
 
     def read_bytes(self) -> bytes:
         """Return the bytes of a file; raises FileNotFoundError, and what its source raises."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 from unicodedata import normalize
 
-from model.arguments import is_pattern
+from model.arguments import S3_SCHEME, is_pattern
 from model.console import count, list_names
 from model.data.folders import NameResolver, P, find_class_folders, find_classes_of_splits, find_pictures, is_split_name
 from model.data.formats import IMAGE_SUFFIXES, explain_suffix, is_image_name, is_picture_name
@@ -20,7 +20,7 @@ from model.data.grouping import LABELLED_NAME, parse_groups
 from model.data.labelled import SPLITS, BadFile, LabelledImages, Sample, check_labelled_images
 from model.data.listing import Place
 from model.data.shards import ShardSource
-from model.data.sources import S3_SCHEME, Source, name_of, open_source, restore_url
+from model.data.sources import Source, name_of, open_source, restore_url
 from model.data.targets import FORMS, Target, find_targets, find_unread_groups, read_targets
 from model.errors import DataError
 
@@ -28,7 +28,7 @@ __all__ = ["SPLITS", "BadFile", "LabelledImages", "Sample", "check_labelled_imag
 
 
 def find_labelled_images(
-    data: Path | Source, targets: Path | str | None = None, *, group_from: str = ""
+    data: Path | str | Source, targets: Path | str | None = None, *, group_from: str = ""
 ) -> LabelledImages:
     """Find the images of a folder or source and their labels; raises DataError when they cannot train a classifier.
 
@@ -41,10 +41,10 @@ def find_labelled_images(
 
 
 def collect_labelled_images(
-    data: Path | Source, targets: Path | str | None = None, *, group_from: str = ""
+    data: Path | str | Source, targets: Path | str | None = None, *, group_from: str = ""
 ) -> LabelledImages:
     """Find the same without asking whether they suffice; raises DataError when no image has a label."""
-    source = open_source(data) if isinstance(data, Path) else data
+    source = open_source(data) if isinstance(data, (Path, str)) else data
     if isinstance(source, ShardSource) and source.has_labels:
         found = _from_shards(source, targets, group_from)
     else:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from model.arguments import S3_SCHEME
 from model.data.folders import find_files, has_pictures
 from model.data.formats import is_picture_name
-from model.data.listing import Listing, Place
-from model.errors import DataError, UsageError
+from model.data.listing import ListedPath, Listing, Place
+from model.errors import DataError
 
-S3_SCHEME = "s3://"
 SHARD_SUFFIX = ".tar"
 
 
@@ -86,15 +86,6 @@ def restore_url(text: str) -> str:
     return f"{S3_SCHEME}{rest.lstrip('/')}" if slash and not scheme else text
 
 
-def locate(text: str) -> Path | str:
-    """Return what was typed for a place: a Path, or the text of s3://bucket/prefix; raises UsageError."""
-    if text.startswith(S3_SCHEME):
-        if not text.removeprefix(S3_SCHEME).partition("/")[0]:
-            raise UsageError(f"{text} names no bucket.", hint="It reads s3://bucket/prefix.")
-        return text
-    return Path(text)
-
-
 def find_shards(folder: Path) -> list[Path]:
     """Return the tars of a folder that holds nothing but them, or the one that is named; [] for other folders."""
     if folder.suffix == SHARD_SUFFIX and folder.is_file():
@@ -146,6 +137,13 @@ class FolderSource:
         pass
 
 
+def hold(source: Source, names: Sequence[str]) -> list[ListedPath]:
+    """Return places of files whose bytes are in memory from now on: fetched once, however often they are read."""
+    bodies = {name: source.read(name) for name in source.order(names)}
+    held = Listing(source.text, bodies, bodies.__getitem__)
+    return [held.root / name for name in names]
+
+
 def name_of(place: Place, source: Source) -> str:
     """Return the name by which a source reads what lies at a place; a table may name what is outside of a folder."""
     if not isinstance(place, Path):
@@ -153,6 +151,3 @@ def name_of(place: Place, source: Source) -> str:
     if source.folder is not None and place.is_relative_to(source.folder):
         return place.relative_to(source.folder).as_posix()
     return place.absolute().as_posix()
-
-
-__all__ = ["Entry", "FolderSource", "Listing", "Source", "locate", "name_of", "open_source"]

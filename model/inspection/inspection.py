@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from model.data.duplicates import SIDE, fingerprint
-from model.data.folders import find_pictures
+from model.data.folders import find_all_pictures
 from model.data.formats import explain_suffix
 from model.data.images import Pixels, decode_images
+from model.data.listing import Place
 from model.data.samples import BadFile, LabelledImages, Sample, collect_labelled_images
+from model.data.sources import Source, hold, name_of, open_source
 from model.errors import DataError
 from model.inspection.probe import Probe, probe_images
 from model.progress import Progress
@@ -32,7 +34,7 @@ class Inspection:
     the most different two images differ at any place, and `brightest` the largest value of all.
     """
 
-    folder: Path
+    folder: str
     source: str
     samples: tuple[Sample, ...]
     probes: tuple[Probe, ...]
@@ -47,26 +49,26 @@ class Inspection:
 
 
 def inspect_folder(
-    folder: Path,
-    targets: Path | None = None,
+    folder: Path | str,
+    targets: Path | str | None = None,
     *,
     group_from: str = "",
 ) -> Inspection:
-    """Look at every image of a folder; raises DataError only where there is no folder or no such targets file."""
-    if not folder.is_dir():
-        raise DataError(f"The data folder {folder} does not exist or is no folder.")
-    if targets is not None and not targets.is_file():
+    """Look at every image of a folder or bucket; raises DataError only where there is none, or no such targets file."""
+    source = open_source(folder)
+    if source.folder and targets is not None and not Path(targets).is_file():
         raise DataError(f"The targets file {targets} does not exist or is no file.")
-    found, refusals = _collect(folder, targets, group_from)
+    found, refusals = _collect(source, targets, group_from)
     reading = _Reading(len(found.samples))
     with Progress(len(found.samples), "image") as progress:
         for start in range(0, len(found.samples), CHUNK):
-            chunk = [sample.path for sample in found.samples[start : start + CHUNK]]
-            reading.read(chunk, start, progress)
+            chunk = found.samples[start : start + CHUNK]
+            places = [sample.path for sample in chunk]
+            reading.read(places if source.folder else hold(source, [k.key for k in chunk]), start, progress)
     good = [k for k in range(len(found.samples)) if k not in reading.faults]
     broken = tuple(BadFile(name=found.samples[k].name, reason=why) for k, why in sorted(reading.faults.items()))
     return Inspection(
-        folder=folder,
+        folder=source.text,
         source=found.source,
         samples=tuple(found.samples[k] for k in good),
         probes=tuple(reading.probes[k] for k in good),
@@ -81,24 +83,26 @@ def inspect_folder(
     )
 
 
-def _collect(folder: Path, targets: Path | None, group_from: str) -> tuple[LabelledImages, tuple[DataError, ...]]:
+def _collect(
+    source: Source, targets: Path | str | None, group_from: str
+) -> tuple[LabelledImages, tuple[DataError, ...]]:
     """Return the images with labels and groups, or as much as is not refused, and what was refused."""
     refusals: list[DataError] = []
     for pattern in dict.fromkeys((group_from, "")):
         try:
-            return collect_labelled_images(folder, targets, group_from=pattern), tuple(refusals)
+            return collect_labelled_images(source, targets, group_from=pattern), tuple(refusals)
         except DataError as error:
             if error.message not in {refusal.message for refusal in refusals}:
                 refusals.append(error)
     samples: list[Sample] = []
     bad: list[BadFile] = []
-    for path in find_pictures(folder):
-        name = path.relative_to(folder).as_posix()
-        reason = explain_suffix(name)
+    for path in find_all_pictures(source.root):
+        key = name_of(path, source)
+        reason = explain_suffix(key)
         if reason:
-            bad.append(BadFile(name=name, reason=reason))
+            bad.append(BadFile(name=key, reason=reason))
         else:
-            samples.append(Sample(name=name, path=path, label=""))
+            samples.append(Sample(name=key, path=path, label="", key=key))
     return LabelledImages(source="", samples=tuple(samples), bad=tuple(bad)), tuple(refusals)
 
 
@@ -122,7 +126,7 @@ class _Reading:
         """Return the largest value of all."""
         return int(self._highest.max())
 
-    def read(self, paths: Sequence[Path], start: int, progress: Progress) -> None:
+    def read(self, paths: Sequence[Place], start: int, progress: Progress) -> None:
         """Read files whose places begin at `start`."""
         self.probes += probe_images(paths)
         decoded = decode_images(paths, DECODED_SIDE, progress=lambda *_: progress.advance())

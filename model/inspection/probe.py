@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from model.data.images import FORMATS, read_image
+from model.data.listing import Place
 from model.threads import count_cores
 
 _CHUNK_BYTES = 1 << 20
@@ -60,12 +60,12 @@ class Probe:
     is_suffix_wrong: bool = False
 
 
-def probe_images(paths: Sequence[Path]) -> list[Probe]:
+def probe_images(paths: Sequence[Place]) -> list[Probe]:
     """Return what files say of themselves; one that cannot be read as an image has neither format nor size."""
     return _map(_probe, paths)
 
 
-def digest_pixels(paths: Sequence[Path], *, progress: Callable[[], None]) -> list[bytes]:
+def digest_pixels(paths: Sequence[Place], *, progress: Callable[[], None]) -> list[bytes]:
     """Return digests of size and upright RGB pixels: the same for a BMP and the PNG made of it.
 
     `progress` is called after each. The images must be readable; raises what `read_image` raises.
@@ -74,7 +74,7 @@ def digest_pixels(paths: Sequence[Path], *, progress: Callable[[], None]) -> lis
 
 
 def _map(
-    work: Callable[[Path], _Result], paths: Sequence[Path], *, progress: Callable[[], None] | None = None
+    work: Callable[[Place], _Result], paths: Sequence[Place], *, progress: Callable[[], None] | None = None
 ) -> list[_Result]:
     results = []
     with warnings.catch_warnings():
@@ -90,7 +90,7 @@ def _map(
     return results
 
 
-def _probe(path: Path) -> Probe:
+def _probe(path: Place) -> Probe:
     digest = hashlib.blake2b(digest_size=16)
     size_bytes = 0
     head = b""
@@ -103,7 +103,7 @@ def _probe(path: Path) -> Probe:
                 head = head or chunk[:32]
                 digest.update(chunk)
                 size_bytes += len(chunk)
-        with Image.open(path, formats=FORMATS) as image:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             orientation = _read(lambda: image.getexif().get(_ORIENTATION, 1), otherwise=1)
             upright = image.size[::-1] if orientation in _ON_ITS_SIDE and image.format != "TIFF" else image.size
             return Probe(
@@ -122,7 +122,7 @@ def _probe(path: Path) -> Probe:
     return Probe(size_bytes=size_bytes, digest=digest.digest())
 
 
-def _digest_pixels(path: Path) -> bytes:
+def _digest_pixels(path: Place) -> bytes:
     image = read_image(path)
     digest = hashlib.blake2b(repr(image.size).encode(), digest_size=16)
     digest.update(np.asarray(image).tobytes())
