@@ -27,6 +27,7 @@ def small(setting: Setting) -> Iterator[Arms]:
 
 def compare(paths: list[Path]) -> Arms:
     """Return the two ways from files to pixels, in seconds of the core: other programs do not lengthen them."""
+    import torch  # noqa: F401 - as in a training: where it is loaded, ours resizes with it
     from PIL import Image
 
     from model.data.images import decode_image

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import checking, commands, decoding, failover
+from benchmarks import checking, commands, decoding, failover, streaming
 from benchmarks.measures import Row
 
-MODULES = (decoding, commands, checking, failover)
+MODULES = (decoding, streaming, commands, checking, failover)
 ROWS = {row.name: row for module in MODULES for row in vars(module).values() if isinstance(row, Row)}
