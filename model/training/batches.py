@@ -106,6 +106,10 @@ class Loader:
         size = round(whole * (share + (1.0 - share) * grown) / SIZE_STEP) * SIZE_STEP
         return whole if grown == 1.0 or share == 1.0 else min(whole, max(32, size))
 
+    def load_for_evaluation(self, indices: Tensor) -> Tensor:
+        """Return unchanged images at their whole size, normalised."""
+        return self.data.normalize(resize_batch(self.data.load(indices), self.config.image_size))
+
     def make_batch(self, indices: Tensor, weights: Tensor, *, epoch: int, step: int) -> Batch:
         """Return this process's rows of a batch; `step` counts from 0 over all epochs."""
         config, total = self.config, len(indices)
@@ -169,8 +173,3 @@ def build_image_set(
         std=torch.tensor(std, device=device),
         device=device,
     )
-
-
-def load_for_evaluation(data: ImageSet, indices: Tensor, size: int) -> Tensor:
-    """Return unchanged images, normalised, at the side `size`."""
-    return data.normalize(resize_batch(data.load(indices), size))

@@ -21,6 +21,7 @@ from model.networks.catalogue import drop_auxiliary
 from model.progress import PROGRESS_SECONDS, every
 from model.training.batches import ImageSet, Loader
 from model.training.distributed import Processes
+from model.training.features import keep_features, may_keep_features
 from model.training.loop import Evaluation, evaluate, train_one_epoch
 from model.training.resume import CheckpointKeeper, describe_settings
 from model.training.state import TrainingState
@@ -77,6 +78,8 @@ class EpochRunner:
         images, whose figures would then be too high. Else it is the best of the validation images.
         """
         config, state = self._around.config, self._state
+        if may_keep_features(config):
+            self._loader = keep_features(self._trainer, self._loader, self._validation, self._after_features)
         while state.epoch <= self._loader.epochs and not self._is_tired():
             self._run_epoch()
         if self._keeps_last:
@@ -101,10 +104,10 @@ class EpochRunner:
         train_loss = train_one_epoch(self._trainer, self._loader, state, self._after_step)
         self._refuse_nonsense()
         examined = evaluate(
-            self._trainer.learnt,
-            around.data,
+            self._trainer.examined,
+            self._loader.load_for_evaluation,
+            around.data.targets,
             self._validation,
-            size=around.config.image_size,
             processes=around.processes,
             between=around.stop_if_alone_and_told,
         )
@@ -123,6 +126,11 @@ class EpochRunner:
             f"  {line['images_per_second']:,.0f} img/s  ETA {self._estimate_rest()}"
         )
         state.end_epoch()
+
+    def _after_features(self, done: int, total: int) -> None:
+        self._around.stop_if_told()
+        if done == total or self._is_line_due():
+            say(f"features of {done:,}/{total:,} images")
 
     def _after_step(self, done: int, steps: int) -> None:
         state = self._state

@@ -18,7 +18,7 @@ from torch import Tensor, distributed, nn
 
 from model.training.distributed import Processes
 
-# What is summed at a time, as in PyTorch's DistributedDataParallel; the first bucket is smaller, to be on its way early.
+# Summed at a time, as in PyTorch's DistributedDataParallel; the first bucket is smaller, to be on its way early.
 FIRST_BUCKET_BYTES = 2**20
 BUCKET_BYTES = 25 * 2**20
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from model.console import count, warn
 from model.errors import ModelError
 from model.memory import answer_in_parts, free_cached_memory, is_out_of_memory, leave_onednn
-from model.training.batches import Batch, ImageSet, Loader, load_for_evaluation
+from model.training.batches import Batch, Loader
 from model.training.distributed import Processes
 from model.training.state import TrainingState
 from model.training.trainer import Trainer
@@ -50,7 +50,7 @@ def train_one_epoch(
     `after_step` gets the steps done and the steps in all. There the weights are whole and every process holds the same:
     the place for signals and checkpoints.
     """
-    trainer.network.train()
+    trainer.learning.train()
     batches = loader.draw_batches(state.epoch)
     for place in range(state.step, len(batches)):
         step = (state.epoch - 1) * len(batches) + place
@@ -95,7 +95,7 @@ def _add_up_parts(trainer: Trainer, batch: Batch, part_size: int) -> Tensor:
         images, targets = batch.images[first : first + part_size], batch.targets[first : first + part_size]
         trainer.rows.choose(batch.first + first, len(images), batch.total, seed=batch.seed)
         with torch.autocast(images.device.type, trainer.precision, enabled=trainer.precision is not torch.float32):
-            answer = trainer.network(images)
+            answer = trainer.learning(images)
         loss = trainer.compute_loss(answer, targets) / batch.weight
         if first + part_size >= len(batch.images):
             trainer.exchange.open()
@@ -121,30 +121,30 @@ def _halve_parts(state: TrainingState, rows: int, *, size: int) -> None:
 @torch.inference_mode()
 def evaluate(
     network: nn.Module,
-    data: ImageSet,
+    load: Callable[[Tensor], Tensor],
+    targets: Tensor,
     indices: Tensor,
     *,
-    size: int,
     processes: Processes,
     between: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Return what the network says about whole images, in full precision; every process answers for its share.
+    """Return what a network says about images, in full precision; every process answers for its share.
 
-    `between` is called between batches, and may raise.
+    `load` returns what the network takes for positions in the whole set, to which `targets` belong too. `between` is
+    called between batches, and may raise.
     """
     network.eval()
 
     def answer(part: Tensor) -> Tensor:
-        logits: Tensor = network(load_for_evaluation(data, part, size)).double().cpu()
+        logits: Tensor = network(load(part)).double().cpu()
         between()
         return logits
 
     mine = answer_in_parts(answer, indices[processes.share(len(indices))], part_size=EVALUATION_BATCH)
     logits = torch.from_numpy(processes.join(mine.numpy()))
-    targets = data.targets[indices]
     return Evaluation(
         logits=logits.numpy(),
-        targets=targets.numpy(),
+        targets=targets[indices].numpy(),
         positions=indices.numpy(),
-        loss=float(functional.cross_entropy(logits, targets)),
+        loss=float(functional.cross_entropy(logits, targets[indices])),
     )

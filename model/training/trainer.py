@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -47,6 +48,9 @@ class Trainer:
         if config.freeze_norm:
             freeze_norm(network)
         self.average = WeightAverage(network, config.ema) if config.ema else None
+        # What batches are shown to, while learning and while examined.
+        self.learning: nn.Module = self.network
+        self.examined: nn.Module = self.learnt
         self._config = config
         self._steps = steps
         self._head_steps = steps if config.freeze else round(steps * config.head_share)
@@ -56,6 +60,10 @@ class Trainer:
     def learnt(self) -> nn.Module:
         """The network to examine and to keep: the average of the weights, where there is one."""
         return self.network if self.average is None else self.average.network
+
+    def learn_from_features(self, cut: Callable[[nn.Module], nn.Module]) -> None:
+        """Show batches of features from now on to the part of the network that `cut` returns."""
+        self.learning, self.examined = cut(self.network), cut(self.learnt)
 
     def begin_step(self, step: int) -> None:
         """Set the learning rate of a step, counted from 0 over all epochs, and which layers learn in it."""

@@ -214,10 +214,10 @@ def test_evaluation_asks_about_fewer_images_at_once_when_memory_is_short(tmp_pat
     loader = _loader(configure(tmp_path))
     network = _ShortOfMemory(10)
 
-    answers = evaluate(network, loader.data, loader.indices, size=SIZE, processes=Processes())
+    answers = evaluate(network, loader.load_for_evaluation, loader.data.targets, loader.indices, processes=Processes())
 
     network.most = 1000
-    expected = evaluate(network, loader.data, loader.indices, size=SIZE, processes=Processes())
+    expected = evaluate(network, loader.load_for_evaluation, loader.data.targets, loader.indices, processes=Processes())
     assert np.allclose(answers.logits, expected.logits, atol=1e-5)
     assert answers.loss == pytest.approx(expected.loss)
     assert answers.probabilities.sum(axis=1) == pytest.approx(1.0)
