@@ -76,30 +76,46 @@ class TrainConfig(Preset):
         return min(max(round(self.steps / steps_an_epoch), self.min_epochs), self.max_epochs)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """A command line, read: all options, the preset below them, and which of them the user typed.
+
+    `chosen` are those that a preset can hold and that have a value of the user's, typed or in the preset's file.
+    """
+
+    options: dict[str, Any]
+    base: str
+    typed: frozenset[str]
+    chosen: dict[str, Any]
+
+
 def parse_train_arguments(arguments: Sequence[str] | None = None) -> TrainConfig:
     """Read the command line of `python -m model.train`; raises UsageError."""
     return make_config(parse_over_preset(build_parser("python -m model.train"), arguments))
 
 
-def parse_over_preset(parser: ArgumentParser, arguments: Sequence[str] | None) -> dict[str, Any]:
-    """Return the options; a preset in a file is read as options in front of those of the command line."""
+def parse_over_preset(parser: ArgumentParser, arguments: Sequence[str] | None) -> Given:
+    """Read a command line; a preset in a file is read as options in front of it. Raises UsageError."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    given = vars(parser.parse_args(arguments)) | {"base": ""}
-    if given["preset"] in NAMES:
-        return given | {"base": given["preset"]}
-    stored = read_preset(given["preset"], known=PRESET_OPTIONS)
-    try:
-        parser.parse_args(["--data=.", "--output=.", *stored.arguments])
-    except UsageError as error:
-        error.message = f"In the preset {stored.name}: {error.message}"
-        raise
-    given = vars(parser.parse_args([*stored.arguments, *arguments]))
-    return given | {"preset": stored.name, "base": stored.base}
+    options = vars(parser.parse_args(arguments))
+    typed = frozenset(name for name, value in options.items() if value != parser.get_default(name))
+    base: str = options["preset"]
+    if base not in NAMES:
+        stored = read_preset(base, known=PRESET_OPTIONS)
+        try:
+            parser.parse_args(["--data=.", "--output=.", *stored.arguments])
+        except UsageError as error:
+            error.message = f"In the preset {stored.name}: {error.message}"
+            raise
+        options = vars(parser.parse_args([*stored.arguments, *arguments])) | {"preset": stored.name}
+        base = stored.base
+    chosen = {name: options[name] for name in sorted(PRESET_OPTIONS) if options[name] != parser.get_default(name)}
+    return Given(options=options, base=base, typed=typed, chosen=chosen)
 
 
-def make_config(given: dict[str, Any]) -> TrainConfig:
-    """Return the training of options that `parse_over_preset` has read; raises UsageError."""
-    base = given.pop("base")
+def make_config(command: Given) -> TrainConfig:
+    """Return the training that a command line asks for; raises UsageError."""
+    given, base = command.options, command.base
     is_started = given["start_from"] is not None
     preset = choose_preset(
         base,
@@ -208,7 +224,9 @@ def build_parser(
 
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", choices=DEVICES, default=default.device)
-    machine.add_argument("--resume", action="store_true", help="go on from checkpoints/last.pt of this output")
+    machine.add_argument(
+        "--resume", action="store_true", help="go on with an earlier run of this output, from its checkpoints"
+    )
     _tell_defaults(parser)
     return parser
 

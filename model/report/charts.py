@@ -22,13 +22,17 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line of a chart; `style` is a class of the page's style sheet; the legend leaves out what is faint."""
+    """One line of a chart; `style` is a class of the page's style sheet; the legend leaves out what is faint.
+
+    Points that are not joined are dots without an order.
+    """
 
     name: str
     points: Sequence[Point]
     style: str
     is_faint: bool = False
     has_dots: bool = False
+    is_joined: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +41,13 @@ class Axis:
 
     label: str
     ticks: tuple[float, ...]
+    is_log: bool = False
 
     def place(self, value: float, start: float, end: float) -> float:
         """Return where between `start` and `end` a value lies; what is beyond the axis lies at its end."""
         low, high = self.ticks[0], self.ticks[-1]
+        if self.is_log:
+            low, high, value = math.log(low), math.log(high), math.log(value)
         share = (value - low) / (high - low) if high > low else 0.5
         return start + min(max(share, 0.0), 1.0) * (end - start)
 
@@ -63,6 +70,16 @@ def make_epoch_axis(epochs: int) -> Axis:
     return Axis(label="epoch", ticks=(1, *inner, *([epochs] if epochs > 1 else [])))
 
 
+def make_log_axis(label: str, low: float, high: float) -> Axis:
+    """Return an axis by powers, with ticks at 1, 2 and 5 times a power of ten, or at the powers alone."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    factors = (1, 2, 5) if len(exponents) <= 4 else (1,)
+    ticks = [factor * 10.0**exponent for exponent in exponents for factor in factors]
+    first = max((place for place, tick in enumerate(ticks) if tick <= low * (1 + 1e-9)), default=0)
+    last = next((place for place, tick in enumerate(ticks) if tick >= high * (1 - 1e-9)), len(ticks) - 1)
+    return Axis(label=label, ticks=tuple(float(f"{tick:.10g}") for tick in ticks[first : last + 1]), is_log=True)
+
+
 def draw_lines(
     lines: Sequence[Line], *, title: str, x: Axis, y: Axis, mark: float | None = None, has_diagonal: bool = False
 ) -> str:
@@ -78,8 +95,9 @@ def draw_lines(
     for line in lines:
         style = f"{line.style} faint" if line.is_faint else line.style
         points = " ".join(f"{_x(x, left)},{_y(y, up)}" for left, up in line.points if math.isfinite(up))
-        parts.append(f'<polyline class="{style}" points="{points}"/>')
-        dots = line.points if line.has_dots or len(line.points) == 1 else []
+        if line.is_joined:
+            parts.append(f'<polyline class="{style}" points="{points}"/>')
+        dots = line.points if line.has_dots or not line.is_joined or len(line.points) == 1 else []
         dots = [*dots, *(point for point in line.points if point[0] == mark and not line.is_faint)]
         parts += [f'<circle class="{style}" cx="{_x(x, left)}" cy="{_y(y, up)}" r="3.5"/>' for left, up in dots]
     parts.append("</svg>")

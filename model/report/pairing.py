@@ -70,7 +70,7 @@ def pair_runs(first: Run, second: Run) -> Pairing | None:
         only_first=only_first,
         only_second=only_second,
         difference=float(gains.mean()),
-        interval=_estimate_interval(gains, clusters),
+        interval=estimate_gain(gains, clusters),
         p=compute_swaps(sums) if is_grouped else compute_mcnemar(only_first, only_second),
     )
 
@@ -125,7 +125,7 @@ def compute_swaps(sums: NDArray[np.int64]) -> float:
     return (reached + 1) / (DRAWS + 1)
 
 
-def _estimate_interval(gains: NDArray[np.int64], clusters: Integers) -> Interval | None:
+def estimate_gain(gains: NDArray[np.int64] | NDArray[np.float64], clusters: Integers) -> Interval | None:
     """Return the 95 % interval of the mean gain by Student's t over the clusters; None where it cannot be known."""
     groups = int(clusters.max()) + 1
     deviations = np.bincount(clusters, weights=gains - gains.mean())

@@ -239,5 +239,6 @@ def _join(around: Surroundings, answers: list[tuple[tuple[int, ...], Tensor]]) -
     positions = np.concatenate([np.array(place, dtype=np.int64) for place, _ in answers])
     logits = np.concatenate([logits.numpy() for _, logits in answers])
     targets = np.array(around.dataset.targets, dtype=np.int64)[positions]
-    loss = -float(np.mean(logits[np.arange(len(targets)), targets]))
+    told = logits[np.arange(len(targets)), targets]
+    loss = -float(told.mean()) if len(told) else 0.0  # a trial of a tuning has no test part
     return Evaluation(logits=logits, targets=targets, positions=positions, loss=loss)
