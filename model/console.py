@@ -94,6 +94,15 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else plural}"
 
 
+def format_setting(value: object) -> str:
+    """Return `yes`, `0.05`, `adamw`, or `none` for what was not given."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "none" if value in (None, "") else str(value)
+
+
 def format_duration(seconds: float) -> str:
     """Return `45s`, `1m20s` or `2h05m`."""
     whole = max(0, round(seconds))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from model.console import count, format_duration
+from model.report.facts import tell_cost, tell_parts, tell_start
+from model.report.markup import FIGURES, show_figure, show_value
 
 # Rows of a table that a person still reads; metrics.json has the rest.
 SHOWN_ROWS = 50
@@ -57,21 +58,14 @@ def _name_classes(classes: Sequence[str]) -> str:
 def _describe_model(metrics: Mapping[str, Any]) -> str:
     recipe = metrics["recipe"]
     folds = f"{recipe['folds']} networks whose probabilities are averaged, each" if recipe["folds"] else "A network"
-    start = _describe_start(recipe)
     views = {"none": "", "flip": " The image and its mirror image are judged.", "crops": " Four views are judged."}
     size = metrics["image_size"]
     return (
         f"An image classifier that says which of {count(len(metrics['classes']), 'class')} a picture shows, with a"
-        f" probability for each. {folds} of the kind {escape(metrics['arch'])}, {start}."
+        f" probability for each. {folds} of the kind {escape(metrics['arch'])}, {escape(tell_start(recipe))}."
         f" It sees the whole picture, squeezed to {size} × {size} pixels.{views.get(recipe['tta'], '')}\n\n"
         f"Classes: {', '.join(escape(label) for label in metrics['classes'])}."
     )
-
-
-def _describe_start(recipe: Mapping[str, Any]) -> str:
-    if recipe.get("start_from"):
-        return f"started from an earlier model ({escape(Path(recipe['start_from']).name)})"
-    return "started from weights learnt on ImageNet" if recipe["pretrained"] else "trained from scratch"
 
 
 def _describe_use(metrics: Mapping[str, Any]) -> str:
@@ -85,13 +79,6 @@ def _describe_use(metrics: Mapping[str, Any]) -> str:
 
 def _describe_data(metrics: Mapping[str, Any]) -> str:
     images, leaks = metrics["images"], metrics["leaks"]
-    folds = metrics["recipe"]["folds"]
-    parts = (
-        f"{folds}-fold cross-validation: each network learnt from about {images['train']:,} images, was watched on"
-        f" {images['validation']:,}, and was tested on the rest, so that each image was tested once"
-        if folds
-        else f"{images['train']:,} to train, {images['validation']:,} to validate, {images['test']:,} to test"
-    )
     groups = (
         f"The images come in {images['groups']:,} groups, each kept whole in one part."
         if images["groups"] and not leaks["leaked_groups"]
@@ -101,7 +88,7 @@ def _describe_data(metrics: Mapping[str, Any]) -> str:
     )
     by_class = [f"| {escape(label)} | {number:,} |" for label, number in images["by_class"].items()]
     lines = [
-        f"{count(images['used'], 'image')}, labels from {escape(metrics['source'])}: {parts}. {groups}",
+        f"{count(images['used'], 'image')}, labels from {escape(metrics['source'])}: {tell_parts(metrics)}. {groups}",
         f"Left out: {images['skipped']:,} that could not be used, {images['unlabelled']:,} without a label,"
         f" {images['duplicates']:,} named twice. Nearly the same picture in two parts:"
         f" {count(leaks['near_duplicate_count'], 'pair')}.",
@@ -112,15 +99,8 @@ def _describe_data(metrics: Mapping[str, Any]) -> str:
 
 def _describe_figures(metrics: Mapping[str, Any]) -> str:
     parts = [metrics["test"], metrics["validation"]]
-    names = {
-        "accuracy": "accuracy",
-        "balanced_accuracy": "balanced accuracy",
-        "macro_f1": "macro F1",
-        "auc": "AUC",
-        "nll": "negative log-likelihood",
-    }
     rows = []
-    for key, name in names.items():
+    for key, name in FIGURES.items():
         cells = [f"{_show(part[key])}{_show_interval(part.get(f'{key}_interval'))}" for part in parts]
         rows.append(f"| {name} | {' | '.join(cells)} |")
     errors = [part["calibration"]["after"] for part in parts]
@@ -214,14 +194,13 @@ def _describe_commands() -> str:
 
 
 def _describe_training(metrics: Mapping[str, Any]) -> str:
-    cost = metrics["cost"]
-    price = f", {cost['usd']:.2f} USD at {cost['usd_per_hour']:g} USD an hour" if cost else ""
+    cost = f", {tell_cost(metrics)}" if metrics["cost"] else ""
     recipe = {name: value for name, value in metrics["recipe"].items() if name not in PLACES}
-    rows = [f"| {name.replace('_', ' ')} | {_show_setting(value)} |" for name, value in recipe.items()]
+    rows = [f"| {name.replace('_', ' ')} | {escape(show_value(value))} |" for name, value in recipe.items()]
     return (
         f"{count(metrics['steps'], 'step')} in {count(metrics['epochs'], 'epoch')}, of which epoch"
         f" {metrics['best_epoch']} was kept, on {escape(metrics['device'])} in {escape(metrics['precision'])}"
-        f" with torch {escape(metrics['torch'])}: {format_duration(metrics['seconds'])} in all{price}.\n\n"
+        f" with torch {escape(metrics['torch'])}: {format_duration(metrics['seconds'])} in all{cost}.\n\n"
         + _tabulate(("setting", "value"), rows, shown=len(rows))
     )
 
@@ -237,13 +216,7 @@ def _list(lines: Iterable[str]) -> str:
 
 
 def _show(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _show_setting(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "–" if value in (None, "") else escape(value)
+    return show_figure(value, digits=3)
 
 
 def _show_interval(interval: Sequence[float] | None) -> str:

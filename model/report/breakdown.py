@@ -19,16 +19,16 @@ Row = Mapping[str, Any]
 
 def draw_classes(test: Mapping[str, Any]) -> str:
     """Return what each class reaches; of more than SHOWN_ROWS classes the worst recognised first."""
-    rows = list(test.get("by_class") or _count_classes(test))
+    rows = list(test["by_class"])
     if len(rows) > SHOWN_ROWS:
-        rows.sort(key=lambda row: 2.0 if row.get("recall") is None else row["recall"])
+        rows.sort(key=lambda row: 2.0 if row["recall"] is None else row["recall"])
     head = ["class", "images", "found", "", "right when named", "F1", "AUC", "average precision"]
     return _draw("Test images by class; the band is the 95% interval", head, [_show_class(row) for row in rows])
 
 
 def draw_groups(test: Mapping[str, Any]) -> str:
     """Return the accuracy within each group that is large enough, the worst first."""
-    rows = [row for row in test.get("by_group") or () if row["count"] >= FEWEST_IMAGES]
+    rows = [row for row in test["by_group"] if row["count"] >= FEWEST_IMAGES]
     cells = [
         [
             show_label(row["group"]),
@@ -38,8 +38,8 @@ def draw_groups(test: Mapping[str, Any]) -> str:
         ]
         for row in rows
     ]
-    total = test.get("group_count") or len(rows)
-    caption = f"Of {count(total, 'group')}, those of at least {FEWEST_IMAGES} test images, the worst first"
+    groups = count(test["group_count"], "group")
+    caption = f"Of {groups}, those of at least {FEWEST_IMAGES} test images, the worst first"
     return _draw(caption, ["group", "images", "right", ""], cells)
 
 
@@ -51,33 +51,13 @@ def _draw(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> s
 
 
 def _show_class(row: Row) -> list[str]:
-    interval = row.get("recall_interval")
-    share = f"{show_share(row.get('recall'))} <small>{show_interval(interval)}</small>"
-    figures = (row.get("f1"), row.get("auc"), row.get("average_precision"))
+    interval = row["recall_interval"]
+    share = f"{show_share(row['recall'])} <small>{show_interval(interval)}</small>"
     return [
         show_label(row["label"]),
         f"{row['count']:,}",
         share,
-        draw_interval(row.get("recall"), interval),
-        show_share(row.get("precision")),
-        *(show_figure(figure) for figure in figures),
+        draw_interval(row["recall"], interval),
+        show_share(row["precision"]),
+        *(show_figure(row[key]) for key in ("f1", "auc", "average_precision")),
     ]
-
-
-def _count_classes(test: Mapping[str, Any]) -> list[Row]:
-    """Return what the confusion matrix alone tells, for the files of format 1."""
-    matrix = test["confusion_matrix"]
-    rows: list[Row] = []
-    for place, label in enumerate(test["labels"]):
-        size, named = sum(matrix[place]), sum(row[place] for row in matrix)
-        right = matrix[place][place]
-        rows.append(
-            {
-                "label": label,
-                "count": size,
-                "recall": right / size if size else None,
-                "precision": right / named if named else None,
-                "f1": 2 * right / (size + named) if size + named else None,
-            }
-        )
-    return rows

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from model.console import format_duration
-from model.report.markup import get, show_figure, show_interval, show_share, show_value
+from model.report.markup import FIGURES, get, show_figure, show_interval, show_share, show_value
 from model.report.pairing import Pairing, pair_with_first, tell_pairing
 from model.report.runs import Run
 
@@ -62,15 +62,7 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
 
 def describe_comparison(comparison: Comparison) -> dict[str, Any]:
     """Return the values for --json."""
-    keys = (
-        "accuracy",
-        "accuracy_interval",
-        "balanced_accuracy",
-        "balanced_accuracy_interval",
-        "macro_f1",
-        "auc",
-        "nll",
-    )
+    keys = (*FIGURES, "accuracy_interval", "balanced_accuracy_interval")
     return {
         "runs": [
             {"name": run.name, "folder": str(run.folder), "test_images": run.metrics["test"]["count"]}
@@ -100,19 +92,19 @@ def find_recalls(run: Run) -> dict[str, float | None]:
 
 def _list_figures(runs: Sequence[Run]) -> list[Figure]:
     tests = [run.metrics["test"] for run in runs]
+    shares = ("accuracy", "balanced_accuracy")
     rows = {
-        "accuracy": [_show(test, "accuracy") for test in tests],
-        "balanced accuracy": [_show(test, "balanced_accuracy") for test in tests],
-        "macro F1": [show_figure(test.get("macro_f1")) for test in tests],
-        "AUC": [show_figure(test.get("auc")) for test in tests],
-        "log loss": [show_figure(test.get("nll")) for test in tests],
-        "calibration error": [_show_three(get(test, "calibration", "after", "ece")) for test in tests],
+        name: [_show_with_interval(test, key) if key in shares else show_figure(test.get(key)) for test in tests]
+        for key, name in FIGURES.items()
+    }
+    rows |= {
+        "calibration error": [show_figure(get(test, "calibration", "after", "ece"), digits=3) for test in tests],
         "nearest neighbours": [show_share(get(run.metrics, "floors", "nearest_neighbour", "accuracy")) for run in runs],
         "test images": [f"{test['count']:,}" for test in tests],
-        "training images": [_show_count(get(run.metrics, "images", "train")) for run in runs],
-        "epochs": [_show_count(run.metrics.get("epochs")) for run in runs],
-        "time": [_show_time(run.metrics.get("seconds")) for run in runs],
-        "cost": [_show_cost(get(run.metrics, "cost", "usd")) for run in runs],
+        "training images": [_show(get(run.metrics, "images", "train"), "{:,}".format) for run in runs],
+        "epochs": [_show(run.metrics.get("epochs"), "{:,}".format) for run in runs],
+        "time": [_show(run.metrics.get("seconds"), format_duration) for run in runs],
+        "cost": [_show(get(run.metrics, "cost", "usd"), "{:,.2f} USD".format) for run in runs],
     }
     # A row that no run can fill says nothing.
     return [Figure(name=name, values=tuple(row)) for name, row in rows.items() if set(row) != {"–"}]
@@ -139,22 +131,10 @@ def _read_recipe(run: Run) -> Mapping[str, Any]:
     return recipe or {key: run.metrics[key] for key in OLD_RECIPE if key in run.metrics}
 
 
-def _show(test: Mapping[str, Any], key: str) -> str:
+def _show(value: Any, form: Callable[[Any], str]) -> str:
+    return "–" if value is None else form(value)
+
+
+def _show_with_interval(test: Mapping[str, Any], key: str) -> str:
     interval = show_interval(test.get(f"{key}_interval"))
     return f"{show_share(test.get(key))} ({interval})" if interval else show_share(test.get(key))
-
-
-def _show_three(figure: float | None) -> str:
-    return "–" if figure is None else f"{figure:.3f}"
-
-
-def _show_count(number: int | None) -> str:
-    return "–" if number is None else f"{number:,}"
-
-
-def _show_time(seconds: float | None) -> str:
-    return "–" if seconds is None else format_duration(seconds)
-
-
-def _show_cost(usd: float | None) -> str:
-    return "–" if usd is None else f"{usd:.2f} USD"

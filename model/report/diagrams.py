@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.report.charts import STYLES, Axis, Line, draw_lines, make_axis, make_epoch_axis, make_share_axis
-from model.report.markup import get, show_interval
+from model.report.markup import show_interval
 from model.report.verdict import list_floors
 
 Epochs = Sequence[Mapping[str, Any]]
@@ -59,7 +59,7 @@ def draw_learning(epochs: Epochs, best_epoch: int | None) -> str:
 def draw_floors(metrics: Mapping[str, Any]) -> str:
     """Return accuracy as bars: the model with its interval, and the floors under it."""
     test = metrics["test"]
-    model = Bar(name="this model", share=test["accuracy"], interval=test.get("accuracy_interval"))
+    model = Bar(name="this model", share=test["accuracy"], interval=test["accuracy_interval"])
     floors = [Bar(name=floor.name, share=floor.accuracy, kind="floor") for floor in list_floors(metrics)]
     return draw_bars([model, *floors])
 
@@ -80,10 +80,8 @@ def draw_bars(bars: Sequence[Bar]) -> str:
 
 def draw_rankings(test: Mapping[str, Any]) -> str:
     """Return ROC and precision-recall of each class against the rest; of many classes the worst ranked."""
-    by_class = {row["label"]: row for row in test.get("by_class") or ()}
-    aucs = {
-        label: _or_zero(get(by_class.get(label), "auc")) for label, points in (test.get("roc") or {}).items() if points
-    }
+    by_class = {row["label"]: row for row in test["by_class"]}
+    aucs = {label: by_class[label]["auc"] or 0.0 for label, points in test["roc"].items() if points}
     worst = set(sorted(aucs, key=aucs.__getitem__)[:DRAWN_CLASSES])
     # One style for a class in both charts.
     styles = dict(zip([label for label in aucs if label in worst], STYLES, strict=False))
@@ -96,9 +94,9 @@ def draw_rankings(test: Mapping[str, Any]) -> str:
     )
     recall = _draw_ranking(
         [
-            _make_line(label, points, _or_zero(get(by_class.get(label), "average_precision")), style)
+            _make_line(label, points, by_class[label]["average_precision"] or 0.0, style)
             for label, style in styles.items()
-            if (points := get(test, "precision_recall", label))
+            if (points := test["precision_recall"][label])
         ],
         title="Precision and recall (average precision)",
         x=make_share_axis("found: recall"),
@@ -120,7 +118,7 @@ def _draw_ranking(lines: Sequence[Line], *, title: str, x: Axis, y: Axis, has_di
 
 def draw_calibration(test: Mapping[str, Any]) -> str:
     """Return the reliability diagram before and after the temperature, and the error in words."""
-    calibration = test.get("calibration") or {}
+    calibration = test["calibration"]
     stages = {"before": "second", "after": "first"}
     lines = [
         Line(
@@ -130,7 +128,7 @@ def draw_calibration(test: Mapping[str, Any]) -> str:
             has_dots=True,
         )
         for stage, style in stages.items()
-        if calibration.get(stage)
+        if calibration[stage]
     ]
     if not lines:
         return ""
@@ -145,25 +143,16 @@ def draw_calibration(test: Mapping[str, Any]) -> str:
 
 
 def _tell_calibration(calibration: Mapping[str, Any]) -> str:
-    told = []
-    before, after = calibration.get("before"), calibration.get("after")
-    if after:
-        earlier = f" (before scaling {100 * before['ece']:.1f})" if before else ""
-        told.append(
-            f"On these images the stated certainty is <b>{100 * after['ece']:.1f} points</b> off the truth{earlier}."
-        )
-        if after.get("noise_floor") is not None:
-            told.append(
-                f"On so few images even a model without any fault would show {100 * after['noise_floor']:.1f} points."
-            )
-        if after.get("interval"):
-            low, high = after["interval"]
-            told.append(f"The true error lies between {100 * low:.1f} and {100 * high:.1f} points (95% interval).")
-    if calibration.get("temperature") is not None:
-        told.append(
-            f"Temperature {calibration['temperature']:.2f}, found on the validation images: above 1 the network was "
-            "too sure of itself, below 1 too timid. It changes no answer, only how sure it is."
-        )
+    before, after = calibration["before"], calibration["after"]
+    low, high = after["interval"]
+    told = (
+        f"On these images the stated certainty is <b>{100 * after['ece']:.1f} points</b> off the truth (before scaling "
+        f"{100 * before['ece']:.1f}).",
+        f"On so few images even a model without any fault would show {100 * after['noise_floor']:.1f} points.",
+        f"The true error lies between {100 * low:.1f} and {100 * high:.1f} points (95% interval).",
+        f"Temperature {calibration['temperature']:.2f}, found on the validation images: above 1 the network was too "
+        "sure of itself, below 1 too timid. It changes no answer, only how sure it is.",
+    )
     return "".join(f"<p>{sentence}</p>" for sentence in told)
 
 
@@ -188,7 +177,3 @@ def trace_epochs(epochs: Epochs, key: str, name: str, style: str) -> list[Line]:
 def number_epoch(epoch: Mapping[str, Any], place: int) -> int:
     """Return an epoch's number; the files of old versions have none."""
     return int(epoch.get("epoch", place))
-
-
-def _or_zero(value: float | None) -> float:
-    return value or 0.0

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from model.console import count
-from model.report.markup import draw_table, fold, fold_rest, get, show_label
+from model.report.markup import draw_table, fold, fold_rest, show_label
 
 SHOWN_FILES = 10
 
@@ -17,7 +17,7 @@ IMBALANCE = 10.0
 
 def draw_findings(metrics: Mapping[str, Any]) -> str:
     """Return a list of what was found; one line where there is nothing."""
-    notes = [escape(note) for note in metrics.get("notes") or ()]
+    notes = [escape(note) for note in metrics["notes"]]
     found = [*notes, *_find_imbalance(metrics), *_find_left_out(metrics)]
     listed = f"<ul>{''.join(f'<li>{line}</li>' for line in found)}</ul>" if found else ""
     pairs = _draw_pairs(metrics)
@@ -26,9 +26,7 @@ def draw_findings(metrics: Mapping[str, Any]) -> str:
 
 
 def _find_imbalance(metrics: Mapping[str, Any]) -> list[str]:
-    sizes = get(metrics, "images", "by_class") or {}
-    if len(sizes) < 2:
-        return []
+    sizes = metrics["images"]["by_class"]
     rare, common = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
     if sizes[common] < IMBALANCE * sizes[rare]:
         return []
@@ -39,7 +37,6 @@ def _find_imbalance(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _find_left_out(metrics: Mapping[str, Any]) -> list[str]:
-    images = metrics.get("images") or {}
     kinds = {
         "skipped": "could not be used and {were} skipped",
         "unlabelled": "{have} no label and {were} not used",
@@ -47,7 +44,7 @@ def _find_left_out(metrics: Mapping[str, Any]) -> list[str]:
     }
     told = []
     for key, words in kinds.items():
-        number = images.get(key) or 0
+        number = metrics["images"][key]
         one = {"were": "was", "have": "has", "are": "is"}
         many = {"were": "were", "have": "have", "are": "are"}
         if number:
@@ -56,19 +53,18 @@ def _find_left_out(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _draw_pairs(metrics: Mapping[str, Any]) -> str:
-    pairs = get(metrics, "leaks", "near_duplicates") or ()
+    pairs = metrics["leaks"]["near_duplicates"]
     rows = [[escape(pair["first"]), escape(pair["second"]), escape(" and ".join(pair["parts"]))] for pair in pairs]
     if not rows:
         return ""
-    total = get(metrics, "leaks", "near_duplicate_count") or len(rows)
-    caption = f"Nearly the same picture in two parts: {count(total, 'pair')}"
+    caption = f"Nearly the same picture in two parts: {count(metrics['leaks']['near_duplicate_count'], 'pair')}"
     head = ["picture", "its twin", "parts"]
     rest = fold_rest(len(rows) - SHOWN_FILES, draw_table(caption, head, rows[SHOWN_FILES:], style="names"))
     return draw_table(caption, head, rows[:SHOWN_FILES], style="names") + rest
 
 
 def _draw_skipped(metrics: Mapping[str, Any]) -> str:
-    skipped = metrics.get("skipped") or ()
+    skipped = metrics["skipped"]
     shown = "".join(f"<li>{escape(file['filename'])} {escape(file['reason'])}</li>" for file in skipped[:100])
     more = f"<li>and {len(skipped) - 100:,} more</li>" if len(skipped) > 100 else ""
     return fold(f"Skipped: {count(len(skipped), 'file')}", f"<ul>{shown}{more}</ul>") if skipped else ""

@@ -8,7 +8,18 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from model.console import format_setting
+
 TEMPLATES = Path(__file__).parent / "templates"
+
+# What the figures of a part are called, by their keys in metrics.json.
+FIGURES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "auc": "AUC",
+    "nll": "log loss",
+}
 
 # Longer names than this push everything else off a phone; the whole name is in the `title`.
 MAX_LABEL_CHARACTERS = 48
@@ -60,9 +71,14 @@ def show_share(share: float | None) -> str:
     return "–" if share is None else f"{share:.0%}"
 
 
-def show_figure(figure: float | None) -> str:
+def show_figure(figure: float | None, digits: int = 2) -> str:
     """Return `0.81`, or a dash for what is not known."""
-    return "–" if figure is None else f"{figure:.2f}"
+    return "–" if figure is None else f"{figure:.{digits}f}"
+
+
+def show_value(value: object) -> str:
+    """Return a setting as a person reads it, or a dash for what was not given."""
+    return "–" if value in (None, "") else format_setting(value)
 
 
 def show_interval(interval: Sequence[float] | None) -> str:
@@ -103,12 +119,3 @@ def get(value: Mapping[str, Any] | None, *keys: str) -> Any:
 
 def _break(markup: str) -> str:
     return markup.replace("_", "_<wbr>").replace("-", "-<wbr>")
-
-
-def show_value(value: Any) -> str:
-    """Return a setting as a person reads it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "–" if value in (None, "") else str(value)

@@ -12,7 +12,16 @@ from model.report.diagrams import draw_calibration, draw_floors, draw_learning, 
 from model.report.facts import draw_facts
 from model.report.findings import draw_findings
 from model.report.gallery import draw_gallery
-from model.report.markup import draw_section, draw_table, fill_page, fold, get, show_figure, show_interval, show_share
+from model.report.markup import (
+    FIGURES,
+    draw_section,
+    draw_table,
+    fill_page,
+    fold,
+    show_figure,
+    show_interval,
+    show_share,
+)
 from model.report.verdict import judge
 
 if TYPE_CHECKING:
@@ -20,10 +29,7 @@ if TYPE_CHECKING:
 
 
 def build_report(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]], cases: Sequence[Case]) -> str:
-    """Return the page; `metrics` is the content of metrics.json, `epochs` that of metrics.jsonl.
-
-    What a file of an older version does not say is left out.
-    """
+    """Return the page; `metrics` is the content of metrics.json, `epochs` that of metrics.jsonl."""
     title = f"Training report: {metrics['arch']} on {', '.join(metrics['test']['labels'][:3])}"
     content = (
         _draw_answer(metrics),
@@ -77,21 +83,14 @@ def _draw_cards(test: Mapping[str, Any]) -> str:
 
 
 def _draw_parts(metrics: Mapping[str, Any]) -> str:
-    names = {
-        "accuracy": "accuracy",
-        "balanced_accuracy": "balanced accuracy",
-        "macro_f1": "macro F1",
-        "auc": "AUC",
-        "nll": "mean log loss",
-    }
     parts = (metrics["validation"], metrics["test"])
-    rows = [[name, *(_show_precise(part.get(key)) for part in parts)] for key, name in names.items()]
+    rows = [[name, *(show_figure(part[key], digits=3) for part in parts)] for key, name in FIGURES.items()]
     rows.append(["images", *(f"{part['count']:,}" for part in parts)])
     return draw_table("Validation and test images", ["", "validation", "test"], rows)
 
 
 def _draw_learning(metrics: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> str:
-    folds = " Thin lines are the folds, thick ones their means." if get(metrics, "recipe", "folds") else ""
+    folds = " Thin lines are the folds, thick ones their means." if metrics["recipe"]["folds"] else ""
     return draw_section(
         "Learning curves",
         f"The model of epoch {metrics['best_epoch']} of {metrics['epochs']} was kept (dashed line). Lines of training "
@@ -155,13 +154,10 @@ def _tell_no_mistakes(metrics: Mapping[str, Any]) -> str:
 
 
 def _draw_making(metrics: Mapping[str, Any]) -> str:
-    method = get(metrics, "test", "interval_method")
     return draw_section(
         "What is wrong with the data",
         "And what else the training noticed; <code>python -m model.data check</code> looks closer.",
         draw_findings(metrics),
-    ) + draw_section("How it was made", f"Intervals: {escape(method)}." if method else "", draw_facts(metrics))
-
-
-def _show_precise(figure: float | None) -> str:
-    return "–" if figure is None else f"{figure:.3f}"
+    ) + draw_section(
+        "How it was made", f"Intervals: {escape(metrics['test']['interval_method'])}.", draw_facts(metrics)
+    )

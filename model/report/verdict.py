@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.console import count
-from model.report.markup import get, show_interval, show_label, show_share
+from model.report.markup import show_interval, show_label, show_share
 
 # An interval as wide as this leaves open whether the model is useful: more test images answer it, not more training.
 WIDE_INTERVAL = 0.2
@@ -48,43 +48,31 @@ def judge(metrics: Mapping[str, Any]) -> Verdict:
 
 
 def list_floors(metrics: Mapping[str, Any]) -> list[Floor]:
-    """Return the floors that are known, the majority class first."""
-    test = metrics["test"]
-    by_class = [sum(row) for row in test["confusion_matrix"]]
-    common = max(range(len(by_class)), key=by_class.__getitem__)
-    # Files of format 1 know no floors; the majority of the test part follows from the confusion matrix.
-    label = get(metrics, "floors", "majority", "label") or test["labels"][common]
-    accuracy = get(metrics, "floors", "majority", "accuracy")
-    floors = [
+    """Return the majority class and the nearest neighbours."""
+    majority, neighbours = metrics["floors"]["majority"], metrics["floors"]["nearest_neighbour"]
+    return [
+        Floor(name=f"always answering “{show_label(majority['label'])}”", accuracy=majority["accuracy"]),
         Floor(
-            name=f"always answering “{show_label(label)}”",
-            accuracy=by_class[common] / test["count"] if accuracy is None else accuracy,
-        )
+            name=f"copying the {neighbours['neighbours']} most similar training images",
+            accuracy=neighbours["accuracy"],
+        ),
     ]
-    neighbours = get(metrics, "floors", "nearest_neighbour")
-    if neighbours:
-        name = f"copying the {neighbours['neighbours']} most similar training images"
-        floors.append(Floor(name=name, accuracy=neighbours["accuracy"]))
-    return floors
 
 
 def _answer(metrics: Mapping[str, Any]) -> str:
     test = metrics["test"]
     right = sum(row[place] for place, row in enumerate(test["confusion_matrix"]))
-    folds = get(metrics, "recipe", "folds")
+    folds = metrics["recipe"]["folds"]
     seen = (
         f"On {count(test['count'], 'image')}, each judged by the one of {folds} networks that had not seen it"
         if folds
         else f"On {count(test['count'], 'test image')} that played no part in the training"
     )
-    interval = test.get("accuracy_interval")
-    between = (
-        f" On other images of the same kind expect between {100 * interval[0]:.0f} and {100 * interval[1]:.0f} of 100 "
-        "(95% interval)."
-        if interval
-        else ""
+    low, high = test["accuracy_interval"]
+    return (
+        f"{seen}, the model is right {right:,} times: <strong>{100 * test['accuracy']:.0f} of 100</strong>. On other "
+        f"images of the same kind expect between {100 * low:.0f} and {100 * high:.0f} of 100 (95% interval)."
     )
-    return f"{seen}, the model is right {right:,} times: <strong>{100 * test['accuracy']:.0f} of 100</strong>.{between}"
 
 
 def _weigh(metrics: Mapping[str, Any]) -> str:
@@ -93,12 +81,11 @@ def _weigh(metrics: Mapping[str, Any]) -> str:
     floors = list_floors(metrics)
     best = max(floors, key=lambda floor: floor.accuracy)
     told = " and ".join(f"{floor.name} is right in {show_share(floor.accuracy)}" for floor in floors)
-    return f"For comparison, without any network: {told}. {_judge_floor(test, best, len(floors))}"
+    return f"For comparison, without any network: {told}. {_judge_floor(test, best)}"
 
 
-def _judge_floor(test: Mapping[str, Any], best: Floor, floor_count: int) -> str:
-    interval = test.get("accuracy_interval")
-    low, high = interval or (test["accuracy"], test["accuracy"])
+def _judge_floor(test: Mapping[str, Any], best: Floor) -> str:
+    low, high = test["accuracy_interval"]
     if test["accuracy"] == best.accuracy == 1:
         return f"<strong>On these images {best.name} is as good:</strong> they tell nothing about the model."
     if test["accuracy"] <= best.accuracy:
@@ -106,23 +93,20 @@ def _judge_floor(test: Mapping[str, Any], best: Floor, floor_count: int) -> str:
         return f"<strong>On these images the model is not better than {best.name}.</strong>{useless}"
     if low <= best.accuracy:
         return f"Whether the model is better than {best.name} <strong>cannot be told from so few test images</strong>."
-    chance = ", by more than chance" if interval else ""
-    return f"The model is better than {'both' if floor_count == 2 else 'that'}{chance}."
+    return "The model is better than both, by more than chance."
 
 
 def _find_alarms(metrics: Mapping[str, Any]) -> list[str]:
-    leaks = metrics.get("leaks") or {}
-    leaked = leaks.get("leaked_groups") or 0
+    leaks = metrics["leaks"]
+    leaked, twins = leaks["leaked_groups"], leaks["near_duplicate_count"]
     alarms = []
     if leaked:
-        groups = count(leaks.get("groups") or leaked, "group")
-        images = count(leaks.get("leaked_images") or 0, "image")
+        groups, images = count(leaks["groups"], "group"), count(leaks["leaked_images"], "image")
         alarms.append(
             f"<b>These figures are too good.</b> {leaked:,} of {groups} (a dive, a patient) "
             f"{'is' if leaked == 1 else 'are'} in more than one part, {images} in all: the model may know the group "
             "and not the class. How to mend it stands under the data below."
         )
-    twins = _count_twins(metrics)
     if twins > MANY_TWINS * metrics["test"]["count"]:
         alarms.append(f"<b>These figures may be too good.</b> {_tell_twins(twins)}")
     return alarms
@@ -131,13 +115,13 @@ def _find_alarms(metrics: Mapping[str, Any]) -> list[str]:
 def _find_doubts(metrics: Mapping[str, Any]) -> list[str]:
     test = metrics["test"]
     doubts = []
-    interval = test.get("accuracy_interval")
-    if interval and interval[1] - interval[0] > WIDE_INTERVAL:
-        folds = 0 if get(metrics, "recipe", "folds") else get(metrics, "images", "suggested_folds")
+    low, high = test["accuracy_interval"]
+    if high - low > WIDE_INTERVAL:
+        folds = 0 if metrics["recipe"]["folds"] else metrics["images"]["suggested_folds"]
         way_out = f" Cross-validation (<code>--folds {folds}</code>) tests every image." if folds else ""
         doubts.append(
             f"{count(test['count'], 'test image')}{_tell_groups(test)} are too few for a sharp answer: the true figure "
-            f"may be anywhere in {show_interval(interval)}.{way_out}"
+            f"may be anywhere in {show_interval((low, high))}.{way_out}"
         )
     sizes = {label: sum(row) for label, row in zip(test["labels"], test["confusion_matrix"], strict=True)}
     absent = [label for label, size in sizes.items() if not size]
@@ -153,7 +137,7 @@ def _find_doubts(metrics: Mapping[str, Any]) -> list[str]:
         doubts.append(f"Of {_list(few)} there are fewer than {FEW_IMAGES} test images: do not build on that figure.")
     if blind:
         doubts.append(f"The model never recognises {_list(blind)}.")
-    twins = _count_twins(metrics)
+    twins = metrics["leaks"]["near_duplicate_count"]
     if 0 < twins <= MANY_TWINS * test["count"]:
         doubts.append(_tell_twins(twins))
     return doubts
@@ -161,12 +145,8 @@ def _find_doubts(metrics: Mapping[str, Any]) -> list[str]:
 
 def _tell_groups(test: Mapping[str, Any]) -> str:
     """Return how many groups the images are from, where it is they that are few."""
-    groups = test.get("group_count") or 0
+    groups = test["group_count"]
     return f" from {count(groups, 'group')}" if 0 < groups < test["count"] / 2 else ""
-
-
-def _count_twins(metrics: Mapping[str, Any]) -> int:
-    return get(metrics, "leaks", "near_duplicate_count") or 0
 
 
 def _tell_twins(twins: int) -> str:

@@ -101,7 +101,7 @@ def _fit(config: TrainConfig, dataset: Dataset, *, seed: int = 0, margin: float 
             states=tuple(network.state_dict() for _ in dataset.splits),
             temperature=fit_temperature(validation.logits, validation.targets),
             tta=config.tta,
-            dropout=config.dropout,
+            dropout=config.dropout or 0.0,
             training={},
         ),
         validation=validation,
@@ -301,8 +301,7 @@ def test_the_card_says_what_the_network_knew_before(tmp_path: Path, options: Seq
     assert words in card
     assert sum(start in card for start in starts) == 1
     assert "/home" not in card
-    report = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert (", from an earlier model" in report) is ("first.pt" in words)
+    assert words in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def _find_tables(card: str) -> list[list[str]]:

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from report_runs import EVIL, MANY, make_old, pretend_epochs, pretend_metrics, pretend_part
+from report_runs import EVIL, MANY, pretend_epochs, pretend_metrics, pretend_part
 
 from model.report.confusion import draw_confusion
 from model.report.page import build_report
@@ -123,29 +123,15 @@ def test_report_stays_small_with_all_its_pictures(number: int) -> None:
     assert len(text.encode()) < 2_000_000
 
 
-def test_report_reads_the_file_of_version_1() -> None:
-    old_epochs = [{key: value for key, value in epoch.items() if key != "epoch"} for epoch in pretend_epochs()]
-
-    page = _Page(build_report(make_old(pretend_metrics()), old_epochs, []))
-
-    assert page.open == []
-    assert "is right in 50%" in page.text
-    assert "Learning curves" in page.words
-    assert "How far its certainty" not in page.words
-
-
 def test_report_stands_without_what_cannot_be_known() -> None:
     part = pretend_part(("a", "b")) | {
         "auc": None,
-        "accuracy_interval": None,
-        "balanced_accuracy_interval": None,
-        "roc": {"a": None, "b": None},
+        "roc": {"a": [], "b": []},
         "precision_recall": {"a": [], "b": []},
         "calibration": {"temperature": 1.0, "before": None, "after": None},
     }
-    floors = {"majority": None, "nearest_neighbour": None}
 
-    page = _build(pretend_metrics(("a", "b"), part=part, floors=floors, leaks=None, cost=None))
+    page = _build(pretend_metrics(("a", "b"), part=part, cost=None))
 
     assert page.open == []
     assert "How well the probabilities rank" not in page.words
@@ -153,7 +139,8 @@ def test_report_stands_without_what_cannot_be_known() -> None:
 
 
 def test_report_draws_the_folds_and_their_mean() -> None:
-    metrics = pretend_metrics(recipe={"folds": 3})
+    metrics = pretend_metrics()
+    metrics["recipe"]["folds"] = 3
 
     page = build_report(metrics, pretend_epochs(4, folds=3), [])
 
@@ -227,10 +214,10 @@ def test_report_says_what_cannot_be_relied_on(matrix: list[list[int]], interval:
     assert expected in _build(pretend_metrics(("a", "b"), part=part)).text
 
 
-@pytest.mark.parametrize(("possible", "told"), [(5, "--folds 5"), (3, "--folds 3"), (0, ""), (None, "")])
-def test_report_suggests_as_many_folds_as_can_be_made(possible: int | None, told: str) -> None:
+@pytest.mark.parametrize(("possible", "told"), [(5, "--folds 5"), (3, "--folds 3"), (0, "")])
+def test_report_suggests_as_many_folds_as_can_be_made(possible: int, told: str) -> None:
     metrics = pretend_metrics(("a", "b"), part=_part([[9, 1], [1, 9]], accuracy_interval=[0.6, 0.95]))
-    metrics["images"]["suggested_folds"] = possible  # None: metrics.json of an older version
+    metrics["images"]["suggested_folds"] = possible
 
     found = re.findall(r"--folds \d", _build(metrics).text)
 
@@ -238,9 +225,10 @@ def test_report_suggests_as_many_folds_as_can_be_made(possible: int | None, told
 
 
 def test_report_warns_of_a_leak_before_it_gives_the_answer() -> None:
-    leaks = {"groups": 80, "leaked_groups": 12, "leaked_images": 31}
+    metrics = pretend_metrics(notes=["Pass --group-from '(.*)'."])
+    metrics["leaks"] |= {"groups": 80, "leaked_groups": 12, "leaked_images": 31}
 
-    page = _build(pretend_metrics(leaks=leaks, notes=["Pass --group-from '(.*)'."]))
+    page = _build(metrics)
 
     alarm = page.text.index("These figures are too good. 12 of 80 groups")
     assert alarm < page.text.index("the model is right")
