@@ -50,7 +50,7 @@ class BucketSource:
         self.folder: Path | None = None
         self._fetcher = fetcher
         self._objects = objects
-        self._listing = Listing(text, objects, self._fetch)
+        self._listing = Listing(text, objects, self.read)
         self._ahead: ReadAhead[str] = ReadAhead(
             self._fetch, lambda name: self._objects[name].size, threads=CONNECTIONS, max_bytes=AHEAD_BYTES
         )

@@ -96,20 +96,19 @@ class ShardSource:
                 stem, kind = _split(name)
                 beside.setdefault(stem, {})[kind] = name
         images = sorted(name for name in self._members if is_image_name(name))
-        wanted = [name for kinds in beside.values() for name in kinds.values()]
-        texts = {name: self.read(name) for name in self.order(wanted)}
-        return [self._read_label(name, beside.get(_split(name)[0], {}), texts, group_column) for name in images]
+        return [self._read_label(name, beside.get(_split(name)[0], {}), group_column) for name in images]
 
-    def _read_label(self, name: str, beside: dict[str, str], texts: dict[str, bytes], group_column: str) -> ShardLabel:
+    def _read_label(self, name: str, beside: dict[str, str], group_column: str) -> ShardLabel:
         known = self._index.get(name)
         if known:
-            return ShardLabel(key=name, name=known.name, label=known.label, group=known.group)
+            group = known.group if group_column in {"", "group"} else ""
+            return ShardLabel(key=name, name=known.name, label=known.label, group=group)
         fields: dict[str, Any] = {}
         if "json" in beside:
-            fields = self._parse(beside["json"], texts[beside["json"]])
+            fields = self._parse(self._members[beside["json"]])
         label = _first(fields, (*LABEL_COLUMNS, "cls"))
         if not label and "cls" in beside:
-            label = texts[beside["cls"]].decode(errors="replace").strip()
+            label = normalize("NFC", self._members[beside["cls"]].body.decode(errors="replace")).strip()
         return ShardLabel(
             key=name,
             name=_first(fields, FILENAME_COLUMNS) or name,
@@ -117,13 +116,12 @@ class ShardSource:
             group=_first(fields, (group_column,) if group_column else GROUP_COLUMNS),
         )
 
-    def _parse(self, name: str, text: bytes) -> dict[str, Any]:
+    def _parse(self, member: Member) -> dict[str, Any]:
         try:
-            fields = json.loads(text)
+            fields = json.loads(member.body)
         except ValueError as error:
-            tar = self._members[name].span.tar
             raise DataError(
-                f"{name} in the shard {tar} is not JSON: {error}.", hint="Write the shard again."
+                f"{member.name} in the shard {member.span.tar} is not JSON: {error}.", hint="Write the shard again."
             ) from error
         return fields if isinstance(fields, dict) else {"label": fields}
 
@@ -141,7 +139,7 @@ class ShardSource:
         if unknown and not indexed:
             say(f"looking through {count(len(unknown), 'shard')} of {self.text}: there is no {INDEX_NAME} beside them")
         with ThreadPoolExecutor(SCAN_THREADS) as pool:
-            for found in pool.map(lambda tar: list(scan(self._tars, tar)), unknown):
+            for found in pool.map(lambda tar: list(scan(self._tars, tar, is_wanted=_is_label)), unknown):
                 for member in found:
                     other = members.setdefault(member.name, member)
                     if other is not member:

@@ -14,6 +14,8 @@ from model.data.formats import is_picture_name
 from model.data.listing import ListedPath, Listing, Place
 from model.errors import DataError
 
+__all__ = ["S3_SCHEME", "Entry", "FolderSource", "Source", "hold", "name_of", "open_source", "restore_url"]
+
 SHARD_SUFFIX = ".tar"
 
 

@@ -6,7 +6,7 @@ import io
 import os
 import tarfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -147,14 +147,18 @@ class BucketTars:
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """A file in a tar."""
+    """A file in a tar; `body` is there where it was asked for."""
 
     name: str
     span: Span
+    body: bytes = b""
 
 
-def scan(tars: Tars, tar: str) -> Iterator[Member]:
-    """Yield the files of a tar from its headers; raises DataError, which names it, where it is cut off or damaged."""
+def scan(tars: Tars, tar: str, *, is_wanted: Callable[[str], bool]) -> Iterator[Member]:
+    """Yield the files of a tar from its headers, with the bytes of those whose name is wanted.
+
+    Raises DataError, which names the tar, where it is cut off or damaged.
+    """
     size = tars.sizes[tar]
     with io.BufferedReader(_TarFile(tars, tar, size), _SCAN_BYTES) as file:
         try:
@@ -164,7 +168,9 @@ def scan(tars: Tars, tar: str) -> Iterator[Member]:
                         raise _cut_off(tar, f"{item.name} ends beyond its {size:,} bytes")
                     if item.isreg():
                         span = Span(tar=tar, start=item.offset_data, size=item.size)
-                        yield Member(name=item.name.removeprefix("./"), span=span)
+                        content = archive.extractfile(item) if is_wanted(item.name) else None
+                        body = content.read() if content else b""
+                        yield Member(name=item.name.removeprefix("./"), span=span, body=body)
                 ended_at = archive.offset
         except tarfile.TarError as error:
             raise _cut_off(tar, str(error)) from error

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from model.errors import DataError, SourceGone, UsageError
 
@@ -21,8 +21,8 @@ _REFUSALS = {
     "NoSuchBucket": ("there is no such bucket", "`aws s3 ls` lists the buckets of the account."),
     "AccessDenied": (
         "access is denied",
-        "The credentials must allow s3:ListBucket of the bucket and s3:GetObject below the prefix"
-        " (and kms:Decrypt, where it is encrypted with a key of its own).",
+        "The credentials must allow s3:ListBucket of the bucket and s3:GetObject below the prefix (to write there,"
+        " s3:PutObject; with a key of its own, kms:Decrypt).",
     ),
     "InvalidAccessKeyId": ("there is no such access key", "Correct AWS_ACCESS_KEY_ID, or the profile."),
     "SignatureDoesNotMatch": ("the secret key is wrong", "Correct AWS_SECRET_ACCESS_KEY, or the profile."),
@@ -39,6 +39,9 @@ _SYNONYMS |= {"404": "NoSuchBucket", "301": "PermanentRedirect", "TokenRefreshRe
 # Not refusals: S3 is busy, or ill.
 _TRANSIENT = {"500", "502", "503", "504", "429", "InternalError", "ServiceUnavailable", "SlowDown", "RequestTimeout"}
 _TRANSIENT |= {"Throttling", "ThrottlingException", "RequestLimitExceeded", "RequestTimeoutException"}
+
+# The object's own metadata with the digest of its content.
+_DIGEST = "content-sha256"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,34 @@ class Bucket:
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix):
                 for item in page.get("Contents", ()):
                     yield Listed(key=item["Key"], size=item["Size"], etag=item["ETag"].strip('"'))
+
+    def find_digest(self, key: str) -> tuple[str, int]:
+        """Return what `upload` was told of an object, and its bytes; ("", 0) where there is none."""
+        import botocore.exceptions
+
+        with explaining(f"s3://{self.name}/{key}"):
+            try:
+                answer = self.client.head_object(Bucket=self.name, Key=key)
+            except botocore.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] == "404":
+                    return "", 0
+                raise
+            return answer["Metadata"].get(_DIGEST, ""), answer["ContentLength"]
+
+    def upload(self, key: str, file: BinaryIO, *, digest: str) -> None:
+        """Write a large object, in parts side by side; it appears when all is there."""
+        with explaining(f"s3://{self.name}/{key}", doing="written"):
+            self.client.upload_fileobj(file, self.name, key, ExtraArgs={"Metadata": {_DIGEST: digest}})
+
+    def write(self, key: str, content: bytes) -> None:
+        """Write a small object."""
+        with explaining(f"s3://{self.name}/{key}", doing="written"):
+            self.client.put_object(Bucket=self.name, Key=key, Body=content)
+
+    def remove(self, key: str) -> None:
+        """Remove an object."""
+        with explaining(f"s3://{self.name}/{key}", doing="removed"):
+            self.client.delete_object(Bucket=self.name, Key=key)
 
 
 def connect(where: str, *, asking: str, **options: Any) -> Any:
@@ -104,35 +135,35 @@ def find_bucket(where: str, name: str) -> Bucket:
 
 
 @contextmanager
-def explaining(where: str) -> Iterator[None]:
+def explaining(where: str, *, doing: str = "read") -> Iterator[None]:
     """Turn what botocore raises into DataError or SourceGone, which name the place and the way out."""
     import botocore.exceptions as failures
 
     try:
         yield
     except failures.ClientError as error:
-        raise explain(where, str(error.response["Error"].get("Code", "")), str(error)) from error
+        raise explain(where, str(error.response["Error"].get("Code", "")), str(error), doing=doing) from error
     except (failures.NoCredentialsError, failures.PartialCredentialsError, failures.CredentialRetrievalError) as error:
         raise DataError(
-            f"{where} cannot be read: there are no credentials for AWS ({error}).",
+            f"{where} cannot be {doing}: there are no credentials for AWS ({error}).",
             hint="Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; an instance needs a role.",
         ) from error
     except (failures.HTTPClientError, failures.ConnectionError) as error:
         raise SourceGone(f"{where} does not answer: {error}.", hint=GONE_HINT) from error
     except (failures.BotoCoreError, ValueError) as error:
-        raise DataError(f"{where} cannot be read: {error}", hint="It reads s3://bucket/prefix.") from error
+        raise DataError(f"{where} cannot be {doing}: {error}", hint="It reads s3://bucket/prefix.") from error
 
 
 GONE_HINT = "Look at the network and at AWS_ENDPOINT_URL; then run the same command again."
 
 
-def explain(where: str, code: str, told: str) -> DataError:
+def explain(where: str, code: str, told: str, *, doing: str = "read") -> DataError:
     """Return the error for S3's own word for it."""
     code = _SYNONYMS.get(code, code)
     if is_transient(code):
         return SourceGone(f"{where} does not answer: {told}", hint=GONE_HINT)
     meaning, hint = _REFUSALS.get(code, (told or f"S3 answered {code}", "Check the name and the credentials."))
-    return DataError(f"{where} cannot be read: {re.sub(r'[.]$', '', meaning)} ({code}).", hint=hint)
+    return DataError(f"{where} cannot be {doing}: {re.sub(r'[.]$', '', meaning)} ({code}).", hint=hint)
 
 
 def is_transient(code: str) -> bool:
