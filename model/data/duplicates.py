@@ -55,9 +55,14 @@ _TILE = 64
 _TILES_AT_ONCE = 64
 
 
+def make_thumbnail(image: Pixels, side: int) -> Pixels:
+    """Return the means (side, side, RGB) of the parts of an image (H, W, RGB)."""
+    return np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BOX))
+
+
 def fingerprint(image: Pixels) -> Pixels:
     """Return what `find_near_duplicates` compares: a thumbnail (16, 16, RGB) of an image (H, W, RGB), H and W >= 32."""
-    return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX))
+    return make_thumbnail(image, SIDE)
 
 
 def find_near_duplicates(

@@ -64,12 +64,6 @@ def is_video_name(name: str) -> bool:
     return Path(name).suffix.lower() in VIDEO_SUFFIXES
 
 
-def read_frames(path: Path, every_seconds: float) -> Iterator[Frame]:
-    """Yield the frame on the screen at every so many seconds, each once; raises DataError when there is none."""
-    with Video(path) as video:
-        yield from video.read(every_seconds)
-
-
 def fingerprint_video(path: Path) -> str:
     """Return what tells a video from others, by its size, its start and its end; raises DataError."""
     try:

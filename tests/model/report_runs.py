@@ -69,7 +69,7 @@ def pretend_metrics(
         "training_seconds": 80.0,
         "images_per_second": 100.0,
         "cost": {"usd": 0.21, "usd_per_hour": 0.526},
-        "recipe": {"arch": "cnn", "folds": 0, "ema": 350.0, "pretrained": False, "start_from": None, "output": "results"},
+        "recipe": {"arch": "cnn", "folds": 0, "ema": 350.0, "pretrained": False, "start_from": None},
         "notes": [],
         "floors": {
             "majority": {"label": classes[0], "accuracy": 0.5},

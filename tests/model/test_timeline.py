@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from video_files import write_video
+from video_files import read_frames, write_video
 
 from model.data.images import decode_image
 from model.errors import DataError, SaveError
@@ -18,7 +18,6 @@ from model.prediction.contact_sheet import draw_contact_sheet as draw_sheet
 from model.prediction.segments import Sample, find_segments, format_timecode
 from model.prediction.timeline import run_video, run_videos
 from model.prediction.video_results import VideoResult
-from model.video.reading import read_frames
 
 CLASSES = ("blue", "green", "red")
 COLOURS = {"r": (200, 60, 50), "b": (40, 70, 190), "g": (40, 170, 60)}

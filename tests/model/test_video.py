@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from video_files import draw_number, read_number, turn_video, write_video
+from video_files import draw_number, read_frames, read_number, turn_video, write_video
 
 from model.errors import DataError, UsageError
 from model.video import decoding
-from model.video.reading import Frame, Video, fingerprint_video, is_video_name, read_frames
+from model.video.reading import Frame, Video, fingerprint_video, is_video_name
 
 GROUPS_OF_SEVEN = {"g": "7", "bf": "2"}
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+
+from model.video.reading import Frame, Video
 
 Pixels = NDArray[np.uint8]
 
@@ -68,3 +70,9 @@ def turn_video(path: Path, quarters: int) -> None:
     start = content.index(b"tkhd") + 44
     content[start : start + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in matrix)
     path.write_bytes(content)
+
+
+def read_frames(path: Path, every_seconds: float) -> Iterator[Frame]:
+    """Yield the frames of a video, and close it."""
+    with Video(path) as video:
+        yield from video.read(every_seconds)
