@@ -68,7 +68,9 @@ def write_record(record: Record, order: Iterable[str], folder: Path = FOLDER) ->
 
 
 def read_baseline() -> dict[str, float]:
-    """Return what each row of `--quick` came to when the baseline was written."""
+    """Return what each row of `--quick` came to when the baseline was written; nothing before one was."""
+    if not BASELINE.exists():
+        return {}
     values: dict[str, float] = json.loads(BASELINE.read_text(encoding="utf-8"))
     return values
 

@@ -1,0 +1,100 @@
+"""Trainings to measure with: ResNet-18 at 224 pixels, as `--preset quick --arch resnet18 --image-size 224` is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model.config import TrainConfig
+from model.presets import QUICK
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from model.data.images import Pixels
+    from model.training.batches import Batch, Loader
+    from model.training.trainer import Trainer
+
+CLASSES = 2
+BATCH = 32
+
+
+def configure(folder: Path, **options: Any) -> TrainConfig:
+    """Return a training of ResNet-18; nothing is mixed, as in the recipe that it is held against."""
+    recipe = {"data": folder, "output": folder / "results", "arch": "resnet18", "image_size": 224, "batch_size": BATCH}
+    return TrainConfig(**{**vars(QUICK), **recipe, **options})
+
+
+def make_loader(config: TrainConfig, pixels: Pixels) -> Loader:
+    """Return the loader of decoded images, all of which are of the training part."""
+    import torch
+
+    from model.device import choose_device
+    from model.training.batches import Loader, build_image_set
+    from model.training.distributed import Processes
+    from model.transforms import measure_channels
+
+    targets = [number % CLASSES for number in range(len(pixels))]
+    mean, std = measure_channels(torch.from_numpy(pixels[:64]))
+    return Loader(
+        config=config,
+        data=build_image_set(pixels, targets, mean, std, choose_device(config.device)),
+        indices=torch.arange(len(pixels)),
+        class_count=CLASSES,
+        processes=Processes(),
+    )
+
+
+def make_trainer(loader: Loader) -> Trainer:
+    """Return the trainer of a new network."""
+    from model.networks.catalogue import build_network
+    from model.training.trainer import Trainer
+
+    config = loader.config
+    return Trainer(
+        build_network(config.arch, class_count=CLASSES, image_size=config.image_size),
+        config,
+        steps=1000,
+        class_weights=loader.weigh_classes(),
+        device=loader.data.device,
+        processes=loader.processes,
+    )
+
+
+def make_epoch(trainer: Trainer, loader: Loader) -> Callable[[], object]:
+    """Return the work of an epoch's steps, as in a training, but for what follows each: signals and checkpoints."""
+    from model.training.loop import train_one_epoch
+    from model.training.state import TrainingState
+
+    def train() -> None:
+        state = TrainingState.begin(part_size=loader.config.batch_size, device=loader.data.device)
+        train_one_epoch(trainer, loader, state, lambda *_: None)
+
+    return train
+
+
+def make_batches(loader: Loader) -> Callable[[], object]:
+    """Return the work of an epoch's batches, ready for the network."""
+    weights = loader.weigh_classes()
+
+    def load() -> None:
+        for step, indices in enumerate(loader.draw_batches(1)):
+            loader.make_batch(indices, weights, epoch=1, step=step)
+
+    return load
+
+
+class RepeatingLoader:
+    """A stand-in for a loader: one batch, again and again, so that only the steps are measured."""
+
+    def __init__(self, loader: Loader, *, steps: int) -> None:
+        self.config, self.data, self.processes = loader.config, loader.data, loader.processes
+        self._indices = [loader.draw_batches(1)[0]] * steps
+        self._batch = loader.make_batch(self._indices[0], loader.weigh_classes(), epoch=1, step=0)
+
+    def draw_batches(self, _: int) -> Sequence[Tensor]:
+        return self._indices
+
+    def make_batch(self, *_: object, **__: object) -> Batch:
+        return self._batch
