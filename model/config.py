@@ -55,6 +55,7 @@ class TrainConfig(Preset):
     accumulate: int = 1  # parts of a batch, one after the other, where a whole one does not fit
     seed: int = 0
     device: str = "auto"
+    profile: bool = False
     resume: bool = False
 
     @property
@@ -224,6 +225,9 @@ def build_parser(
 
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", choices=DEVICES, default=default.device)
+    machine.add_argument(
+        "--profile", action="store_true", help="record an epoch: trace.json.gz for Perfetto, and where its time went"
+    )
     machine.add_argument(
         "--resume", action="store_true", help="go on with an earlier run of this output, from its checkpoints"
     )

@@ -64,6 +64,7 @@ def describe_training(
         "torch": str(torch.__version__),
         "seconds": round(seconds, 3),
         "training_seconds": round(fitted.training_seconds, 3),
+        "data_wait_seconds": round(fitted.wait_seconds, 3),
         "images_per_second": round(fitted.images_per_second, 3),
         "cost": _compute_cost(seconds),
         "classes": list(dataset.classes),
@@ -171,6 +172,6 @@ def _describe_leaks(leaks: Leaks) -> dict[str, Any]:
 def _describe_recipe(config: TrainConfig) -> dict[str, Any]:
     """Return every setting that counted; a training that was stopped and taken up again is the same training."""
     # With so many epochs asked for, the preset's steps had no say.
-    unused = {"resume", *(("steps", "min_epochs", "max_epochs") if config.epochs else ("epochs",))}
+    unused = {"resume", "profile", *(("steps", "min_epochs", "max_epochs") if config.epochs else ("epochs",))}
     values = {entry.name: getattr(config, entry.name) for entry in fields(config) if entry.name not in unused}
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}

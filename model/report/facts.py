@@ -73,7 +73,9 @@ def _tell_machine(metrics: Mapping[str, Any]) -> str:
 
 
 def _tell_time(metrics: Mapping[str, Any]) -> str:
+    waited = metrics.get("data_wait_seconds", 0.0) / max(metrics["training_seconds"], 1e-9)
     return (
         f"{format_duration(metrics['seconds'])}, {format_duration(metrics['training_seconds'])} of it training;"
         f" {metrics['images_per_second']:,.0f} images per second while training"
+        + (f", {100 * waited:.1f} % of the time waiting for images" if waited >= 0.005 else "")
     )

@@ -35,6 +35,7 @@ class ImageSet:
     mean: Tensor
     std: Tensor
     device: torch.device
+    seconds_waited: float = 0.0  # for images that were not there yet
 
     def load(self, indices: Tensor) -> Tensor:
         """Return uint8 images on the device."""

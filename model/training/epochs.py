@@ -23,6 +23,7 @@ from model.training.batches import ImageSet, Loader
 from model.training.distributed import Processes
 from model.training.features import keep_features, may_keep_features
 from model.training.loop import Evaluation, evaluate, train_one_epoch
+from model.training.profile import EpochProfile
 from model.training.resume import CheckpointKeeper, describe_settings
 from model.training.state import TrainingState
 from model.training.trainer import Trainer
@@ -69,6 +70,7 @@ class EpochRunner:
         self._is_line_due = every(PROGRESS_SECONDS)
         self._began = time.perf_counter()
         self._steps = 0  # since then
+        self._first = state.epoch
 
     def run(self) -> None:
         """Learn until the last epoch or until nothing gets better; raises Interrupted.
@@ -79,7 +81,7 @@ class EpochRunner:
         """
         config, state = self._around.config, self._state
         if may_keep_features(config):
-            self._loader = keep_features(self._trainer, self._loader, self._validation, self._after_features)
+            self._keep_features()
         while state.epoch <= self._loader.epochs and not self._is_tired():
             self._run_epoch()
         if self._keeps_last:
@@ -101,7 +103,11 @@ class EpochRunner:
     def _run_epoch(self) -> None:
         around, state = self._around, self._state
         self._epoch_began = time.perf_counter() - state.epoch_seconds
+        if self._is_profiled:
+            self._trainer.phase.start(EpochProfile(around.config.output, around.data, where=self._name_epoch()))
         train_loss = train_one_epoch(self._trainer, self._loader, state, self._after_step)
+        state.epoch_seconds = time.perf_counter() - self._epoch_began  # all that was asked of a GPU is done now
+        self._trainer.phase.end()
         self._refuse_nonsense()
         examined = evaluate(
             self._trainer.examined,
@@ -118,7 +124,6 @@ class EpochRunner:
         if not self._keeps_last and rank > state.best.rank:
             state.best.take(state.epoch, rank, self._trainer.learnt)
         state.lines.append(line)
-        state.seconds += state.epoch_seconds
         write_line(around, line)
         say(
             f"{self._name_epoch()}  loss {train_loss:.3f}  val loss {examined.loss:.3f}"
@@ -126,6 +131,13 @@ class EpochRunner:
             f"  {line['images_per_second']:,.0f} img/s  ETA {self._estimate_rest()}"
         )
         state.end_epoch()
+
+    def _keep_features(self) -> None:
+        began, waited_before = time.perf_counter(), self._around.data.seconds_waited
+        self._loader = keep_features(self._trainer, self._loader, self._validation, self._after_features)
+        self._began = time.perf_counter()
+        self._state.epoch_seconds += self._began - began
+        self._state.epoch_wait_seconds += self._around.data.seconds_waited - waited_before
 
     def _after_features(self, done: int, total: int) -> None:
         self._around.stop_if_told()
@@ -143,6 +155,13 @@ class EpochRunner:
             self.save()
         if done < steps and self._is_line_due():
             say(f"{self._name_epoch()}  step {done}/{steps}")
+        self._trainer.phase.count_step()
+
+    @property
+    def _is_profiled(self) -> bool:
+        """Whether this is the epoch to record: the second of this run, when all is warm, or the only one."""
+        is_asked = self._around.config.profile and self._around.processes.is_first and not self._state.finished
+        return is_asked and self._state.epoch == min(self._first + 1, self._loader.epochs)
 
     def save(self) -> bool:
         """Write last.pt, unless the weights are no numbers: then the one before stays, and ModelError is raised."""
@@ -166,6 +185,7 @@ class EpochRunner:
 
     def _describe_epoch(self, train_loss: float, examined: Evaluation) -> dict[str, Any]:
         config, state, loader = self._around.config, self._state, self._loader
+        step_seconds = state.epoch_seconds - state.epoch_wait_seconds
         matrix = count_confusions(examined.logits.argmax(axis=1), examined.targets, loader.class_count)
         return {
             "epoch": state.epoch,
@@ -176,7 +196,10 @@ class EpochRunner:
             "validation_balanced_accuracy": round(compute_balanced_accuracy(matrix), 6),
             "learning_rate": self._trainer.choose_learning_rate(state.epoch * loader.steps_per_epoch - 1),
             "image_size": loader.choose_size(state.epoch),
+            "data_wait_seconds": round(state.epoch_wait_seconds, 3),
+            "step_seconds": round(step_seconds, 3),
             "images_per_second": round(len(loader.indices) / max(state.epoch_seconds, 1e-9), 3),
+            "step_images_per_second": round(len(loader.indices) / max(step_seconds, 1e-9), 3),
             "seconds": round(time.perf_counter() - self._epoch_began, 3),
         }
 

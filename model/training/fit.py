@@ -52,6 +52,7 @@ class Fitted:
     processes: int
     training_seconds: float
     images_per_second: float
+    wait_seconds: float = 0.0  # of the training's, for images that were not there yet
     earlier_seconds: float = 0.0  # of runs that were stopped before this one
     notes: tuple[str, ...]
 
@@ -230,6 +231,7 @@ def _conclude(around: Surroundings, state: TrainingState) -> Fitted:
         processes=around.processes.count,
         training_seconds=state.seconds,
         images_per_second=state.images / max(state.seconds, 1e-9),
+        wait_seconds=state.wait_seconds,
         earlier_seconds=state.spent_seconds,
         notes=tuple(state.notes),
     )

@@ -55,12 +55,16 @@ def train_one_epoch(
     for place in range(state.step, len(batches)):
         step = (state.epoch - 1) * len(batches) + place
         trainer.begin_step(step)
-        batch = loader.make_batch(batches[place], trainer.class_weights, epoch=state.epoch, step=step)
+        waited_before = loader.data.seconds_waited
+        with trainer.phase("data"):
+            batch = loader.make_batch(batches[place], trainer.class_weights, epoch=state.epoch, step=step)
+        state.epoch_wait_seconds += loader.data.seconds_waited - waited_before
         loss = compute_gradient(trainer, batch, state)
-        trainer.scaler.step(trainer.optimizer)
-        trainer.scaler.update()
-        if trainer.average is not None:
-            trainer.average.update(step)
+        with trainer.phase("optimizer"):
+            trainer.scaler.step(trainer.optimizer)
+            trainer.scaler.update()
+            if trainer.average is not None:
+                trainer.average.update(step)
         state.count_step(loss, batch.total)
         after_step(place + 1, len(batches))
     return float(state.loss_sum) / sum(map(len, batches))
@@ -82,7 +86,8 @@ def compute_gradient(trainer: Trainer, batch: Batch, state: TrainingState) -> Te
             leave_onednn(error)
             loss = None
         # Outside of `except`: the error holds the tensors that are to be freed.
-        trainer.exchange.finish()
+        with trainer.phase("backward"):
+            trainer.exchange.finish()
         (is_short,) = trainer.processes.agree(loss is None)
         if loss is not None and not is_short:
             return trainer.processes.exchange(trainer.network, loss)
@@ -94,12 +99,14 @@ def _add_up_parts(trainer: Trainer, batch: Batch, part_size: int) -> Tensor:
     for first in range(0, len(batch.images), part_size):
         images, targets = batch.images[first : first + part_size], batch.targets[first : first + part_size]
         trainer.rows.choose(batch.first + first, len(images), batch.total, seed=batch.seed)
-        with torch.autocast(images.device.type, trainer.precision, enabled=trainer.precision is not torch.float32):
-            answer = trainer.learning(images)
-        loss = trainer.compute_loss(answer, targets) / batch.weight
+        with trainer.phase("forward"):
+            with torch.autocast(images.device.type, trainer.precision, enabled=trainer.precision is not torch.float32):
+                answer = trainer.learning(images)
+            loss = trainer.compute_loss(answer, targets) / batch.weight
         if first + part_size >= len(batch.images):
             trainer.exchange.open()
-        torch.autograd.backward(trainer.scaler.scale(loss))
+        with trainer.phase("backward"):
+            torch.autograd.backward(trainer.scaler.scale(loss))
         total += loss.detach()
     return total
 

@@ -49,7 +49,9 @@ class TrainingState:
     # The first step of this epoch whose loss was no number: looked at now and then only, to let the GPU run ahead.
     bad_step: Tensor
     epoch_seconds: float = 0.0  # learning in this epoch
+    epoch_wait_seconds: float = 0.0  # of them for images that were not there yet
     seconds: float = 0.0  # learning in all
+    wait_seconds: float = 0.0
     images: int = 0  # shown in this time
     spent_seconds: float = 0.0  # of everything, in the runs that were stopped before this one
     best: Best = field(default_factory=Best)
@@ -87,7 +89,9 @@ class TrainingState:
 
     def end_epoch(self) -> None:
         """Go on to the next epoch."""
-        self.epoch, self.step, self.epoch_seconds = self.epoch + 1, 0, 0.0
+        self.seconds += self.epoch_seconds
+        self.wait_seconds += self.epoch_wait_seconds
+        self.epoch, self.step, self.epoch_seconds, self.epoch_wait_seconds = self.epoch + 1, 0, 0.0, 0.0
         self.loss_sum = torch.zeros_like(self.loss_sum)
 
     def end_fold(self, finished: FinishedFold) -> None:

@@ -16,6 +16,7 @@ from model.training.distributed import Processes
 from model.training.ema import WeightAverage
 from model.training.exchange import GradientExchange
 from model.training.optimizer import build_optimizer, compute_learning_rate
+from model.training.profile import Phases
 from model.training.randomness import rest_body, share_randomness
 
 # While only the head learns it learns this much faster: between the presets' rates for fine-tuning (2e-4) and for a
@@ -38,6 +39,7 @@ class Trainer:
         device: torch.device,
         processes: Processes,
     ) -> None:
+        self.phase = Phases()
         self.rows = share_randomness(network)
         self.network = network.to(device)
         self.class_weights = class_weights

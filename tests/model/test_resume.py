@@ -33,7 +33,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 # Lines of metrics.jsonl that tell how long something took.
-TIMES = {"seconds", "images_per_second"}
+TIMES = {"seconds", "data_wait_seconds", "step_seconds", "images_per_second", "step_images_per_second"}
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
