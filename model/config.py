@@ -56,6 +56,8 @@ class TrainConfig(Preset):
     seed: int = 0
     device: str = "auto"
     profile: bool = False
+    cache: str = ""  # the folder of decoded images; "": the user's, where it is worth it; none: nothing is kept
+    cache_gb: float = 20.0
     resume: bool = False
 
     @property
@@ -225,6 +227,14 @@ def build_parser(
 
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", choices=DEVICES, default=default.device)
+    machine.add_argument(
+        "--cache",
+        default=default.cache,
+        metavar="DIR",
+        help="where decoded images are kept for the next run, or none (default: ~/.cache/deployer/pixels, for images"
+        " from S3 and for those that take long to decode)",
+    )
+    machine.add_argument("--cache-gb", type=number(0, 1e6), default=default.cache_gb, help="what the cache may grow to")
     machine.add_argument(
         "--profile", action="store_true", help="record an epoch: trace.json.gz for Perfetto, and where its time went"
     )

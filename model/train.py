@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from model.claim import claim, remove_leftovers
 from model.config import TrainConfig, parse_train_arguments
 from model.console import run, say
-from model.data.dataset import Dataset, load_dataset
+from model.data.dataset import Dataset, UnreadableImages, load_dataset
 from model.errors import Interrupted, SaveError
 from model.evaluation.events import EventLog
 from model.evaluation.results import EpochLog
@@ -38,7 +38,7 @@ def main() -> None:
             for folder in (config.output, config.checkpoints):
                 remove_leftovers(folder)
         try:
-            metrics = _train(config, launch, interruption)
+            metrics = _train(config, launch, interruption, stack)
         except Interrupted as error:
             last = config.checkpoints / "last.pt"
             if last.is_file() and str(last) not in error.message:
@@ -48,7 +48,7 @@ def main() -> None:
         _tell(metrics)
 
 
-def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> dict[str, Any] | None:
+def _train(config: TrainConfig, launch: Launch, interruption: Interruption, stack: ExitStack) -> dict[str, Any] | None:
     """Return the metrics; None from all processes but the first, and when the training was finished before."""
     started = time.perf_counter()
     keep_waiting_threads_short()
@@ -67,16 +67,30 @@ def _train(config: TrainConfig, launch: Launch, interruption: Interruption) -> d
         refuse_impossible(config)
     events = EventLog(config.output / "events") if launch.is_first else None
     log = EpochLog(config.output / "metrics.jsonl", events=events, is_resumed=config.resume or not launch.is_first)
-    dataset = load_dataset(config)
+    # Several processes would have to agree on every image, and a training that goes on has to see that all are as then.
+    dataset = load_dataset(config, is_streaming=launch.count == 1 and not config.resume)
+    stack.callback(dataset.close)
 
     # PyTorch takes seconds to import; a folder that cannot be used is told before.
     from model.device import choose_device
     from model.memory import telling_of_short_memory
     from model.training.distributed import join_processes
     from model.training.fit import fit
+    from model.training.resume import has_begun_with_more
 
     with telling_of_short_memory(), join_processes(launch, choose_device(config.device)) as processes:
-        fitted = fit(config, dataset, log, interruption, processes=processes, unfinished=unfinished)
+        if unfinished is not None and has_begun_with_more(unfinished, dataset):
+            say("the training begins again: it was stopped before it had read all its images, and some hold no picture")
+            log.restore(())
+            unfinished = None
+        try:
+            fitted = fit(config, dataset, log, interruption, processes=processes, unfinished=unfinished)
+        except UnreadableImages:
+            dataset = dataset.complete()
+            say("the training begins again without them")
+            log.restore(())
+            fitted = fit(config, dataset, log, interruption, processes=processes)
+        dataset = dataset.complete()
     if not launch.is_first:
         return None
     try:

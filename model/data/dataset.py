@@ -1,20 +1,25 @@
-"""A folder made ready to train on: found, decoded, split, with a word to the log about all that was left out."""
+"""A folder made ready to train on: found, split, read, with a word to the log about all that was left out."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from model.config import TrainConfig
 from model.console import count, list_names, say, warn
-from model.data.images import DecodedImages, Pixels, decode_images
+from model.data.feed import ImageFeed, taking_turns
+from model.data.images import Pixels, import_resize
 from model.data.leaks import Leaks, find_group_leak, find_near_duplicate_leak, name_parts
+from model.data.ordering import draw_order
 from model.data.samples import BadFile, LabelledImages, Sample, find_labelled_images
+from model.data.sources import open_source
 from model.data.split import Split, fold_samples, split_samples
+from model.data.store import PixelStore
 from model.errors import DataError
-from model.progress import PROGRESS_SECONDS, every
+from model.progress import PROGRESS_SECONDS
 
 # Images that differ nowhere by more than this, of 255, are one picture: nothing but rounding tells them apart.
 MAX_ALIKE = 2
@@ -22,12 +27,21 @@ MAX_ALIKE = 2
 # When no pixel of any image is brighter than this, of 255, the values fill a small part of their range.
 MAX_DARK = 31
 
+# Mean and deviation of the channels are measured on so many training images, drawn by the seed: by then the mean is
+# known to a fortieth of a deviation.
+MEASURED = 512
+
+
+class UnreadableImages(Exception):
+    """Images turned out to hold no picture after the training began: it must begin again without them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """`pixels` is uint8 (N, size, size, RGB), in the order of `samples`; the splits hold positions in it.
 
     There are several splits with folds only. `notes` are the warnings that a reader of the report should see too.
+    While there is a `loading`, not all pixels are there, and some of the samples may turn out to hold no picture.
     """
 
     samples: tuple[Sample, ...]
@@ -40,6 +54,8 @@ class Dataset:
     duplicates: tuple[str, ...] = ()
     leaks: Leaks = Leaks()  # noqa: RUF009 - frozen
     notes: tuple[str, ...] = ()
+    measured: tuple[int, ...] = ()  # the training images that tell mean and deviation of the channels; () is all
+    loading: Loading | None = None
 
     @property
     def split(self) -> Split:
@@ -52,39 +68,134 @@ class Dataset:
         places = {label: place for place, label in enumerate(self.classes)}
         return [places[sample.label] for sample in self.samples]
 
+    @property
+    def store(self) -> PixelStore | None:
+        """What still fills the pixels, if anything does."""
+        return None if self.loading is None else self.loading.store
 
-def load_dataset(config: TrainConfig) -> Dataset:
-    """Find, decode and split the images of a folder, telling what happens; raises DataError."""
-    found = find_labelled_images(config.data, config.targets, group_from=config.group_from)
-    say(f"{count(len(found.samples), 'image')} in {count(len(found.classes), 'class')} (labels from {found.source})")
-    _tell_about(found)
-    splits = _split(config, found)  # what cannot be split is told before minutes of decoding
-    found, pixels = _decode(found, config.decode_size)
-    dark = _check_pixels(pixels)
-    if len(found.samples) < sum(len(part) for part in (splits[0].train, splits[0].validation, splits[0].test)):
-        splits = _split(config, found)
-    _tell_split(config, found, splits)
-    parts = name_parts(splits)
-    leak = find_group_leak(found.samples, parts)
-    alike = find_near_duplicate_leak(found.samples, pixels, parts)
-    warnings = [text for text in (dark, leak.warning, alike.warning) if text]
-    for text in warnings:
-        warn(text)
-    return Dataset(
-        samples=found.samples,
-        classes=found.classes,
-        pixels=pixels,
-        splits=splits,
-        source=found.source,
-        bad=found.bad,
-        unlabelled=found.unlabelled,
-        duplicates=found.duplicates,
-        leaks=replace(leak.leaks, near_duplicates=alike.near_duplicates),
-        notes=(*found.notes, *warnings),
-    )
+    def complete(self) -> Dataset:
+        """Return the set with all its images, and what only all of them tell; raises DataError."""
+        return self if self.loading is None else self.loading.complete()
+
+    def close(self) -> None:
+        """Read no more images."""
+        if self.loading is not None:
+            self.loading.close()
+
+
+def load_dataset(config: TrainConfig, *, is_streaming: bool = False) -> Dataset:
+    """Find, split and decode the images of a folder, telling what happens; raises DataError.
+
+    With `is_streaming` it returns when enough is read to begin with, and `loading` brings the rest
+    (docs/decisions/0013).
+    """
+    with taking_turns(config):
+        loading = Loading(config)
+        try:
+            return loading.begin() if is_streaming else loading.complete()
+        except BaseException:
+            loading.close()
+            raise
+
+
+class Loading:
+    """The reading of a set, which may go on while it is learnt from."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        """Find the images and begin to read them; raises DataError."""
+        self._config = config
+        source = open_source(config.data)
+        found = find_labelled_images(source, config.targets, group_from=config.group_from)
+        _tell_about(found)
+        splits = _split(config, found)  # what cannot be split is told before minutes of decoding
+        self._feed = ImageFeed(config, source, found.samples)
+        if self._feed.bad:
+            found = _leave_out(found, self._feed.bad)
+            splits = _split(config, found)
+        self._found, self._splits = found, splits
+        self._is_split_told = False
+        self._whole: Dataset | None = None
+        self._first = _choose_first(splits, seed=config.seed)
+        import_resize()  # before a thread asks for it: all images are to be shrunk in one way
+        self.store = self._feed.start(found.samples, _plan(splits, self._first, seed=config.seed))
+
+    def begin(self) -> Dataset:
+        """Return the set when the first images are there; whole, where these leave a doubt."""
+        self.store.wait(self._first)
+        is_doubtful = _measure_range(self.store.pixels, self._first) != ""
+        if self.store.is_complete or self.store.faults or is_doubtful:
+            return self.complete()
+        self._tell_split()
+        say(f"read {len(self._first):,} of {len(self._found.samples):,} images; the others come while it learns")
+        return self._describe(self.store.pixels, loading=self)
+
+    def complete(self) -> Dataset:
+        """Wait for all images and return the set, having told what only all of them show; raises DataError."""
+        if self._whole is None:
+            self._wait()
+            if self.store.faults:
+                self._found = _leave_out(self._found, self.store.faults)
+                self._splits = _split(self._config, self._found)
+                self._is_split_told = False
+            pixels = self._feed.finish()
+            self._whole = self._examine(pixels)
+        return self._whole
+
+    def close(self) -> None:
+        """Read no more."""
+        self._feed.close()
+
+    def _wait(self) -> None:
+        store, total = self.store, len(self.store.pixels)
+        while not store.wait(seconds=PROGRESS_SECONDS):
+            say(f"decoding {store.count_done:,}/{total:,}  {store.count_done / store.seconds:,.0f} img/s")
+        size, rate = self._config.decode_size, total / max(store.seconds, 1e-9)
+        if self._feed.is_kept:
+            say(f"{total:,} decoded images of an earlier run in {self._feed.place}, checked in {store.seconds:.1f}s")
+        else:
+            say(f"decoded {total:,} images at {size}x{size} in {store.seconds:.1f}s  {rate:,.0f} img/s")
+
+    def _examine(self, pixels: Pixels) -> Dataset:
+        found = self._found
+        trouble = _measure_range(pixels, range(len(pixels)))
+        if trouble == _ALIKE:
+            raise DataError(
+                f"All {len(pixels):,} images hold the same picture: there is nothing to learn from them.",
+                hint="Look at some of the files; a copy or an export may have gone wrong.",
+            )
+        self._tell_split()
+        parts = name_parts(self._splits)
+        leak = find_group_leak(found.samples, parts)
+        alike = find_near_duplicate_leak(found.samples, pixels, parts)
+        warnings = [text for text in (trouble, leak.warning, alike.warning) if text]
+        for text in warnings:
+            warn(text)
+        leaks = replace(leak.leaks, near_duplicates=alike.near_duplicates)
+        return self._describe(pixels, leaks=leaks, notes=(*found.notes, *warnings))
+
+    def _tell_split(self) -> None:
+        if not self._is_split_told:
+            _tell_split(self._config, self._found, self._splits)
+        self._is_split_told = True
+
+    def _describe(self, pixels: Pixels, **further: Any) -> Dataset:
+        found = self._found
+        return Dataset(
+            samples=found.samples,
+            classes=found.classes,
+            pixels=pixels,
+            splits=self._splits,
+            source=found.source,
+            bad=found.bad,
+            unlabelled=found.unlabelled,
+            duplicates=found.duplicates,
+            measured=_choose_first(self._splits, seed=self._config.seed),
+            **{"notes": found.notes} | further,
+        )
 
 
 def _tell_about(found: LabelledImages) -> None:
+    say(f"{count(len(found.samples), 'image')} in {count(len(found.classes), 'class')} (labels from {found.source})")
     if found.bad:
         names = list_names([str(file) for file in found.bad])
         warn(f"{count(len(found.bad), 'image')} of {found.source} cannot be used and will be skipped: {names}.")
@@ -124,55 +235,40 @@ def _tell_split(config: TrainConfig, found: LabelledImages, splits: tuple[Split,
     say(f"split: {sizes}{kept}" if len(splits) == 1 else f"{len(splits)} folds: each about {sizes}{kept}")
 
 
-def _decode(found: LabelledImages, size: int) -> tuple[LabelledImages, Pixels]:
-    """Return the pixels of the images that can be read, and what was found without the others."""
-    decoded = _decode_all(found, size)
-    if not decoded.faults:
-        return found, decoded.pixels
-    bad = tuple(BadFile(name=found.samples[k].name, reason=why) for k, why in decoded.faults.items())
+def _leave_out(found: LabelledImages, faults: Mapping[int, str]) -> LabelledImages:
+    """Return what was found without images that hold no picture, having named them; raises DataError."""
+    bad = tuple(BadFile(name=found.samples[k].name, reason=why) for k, why in sorted(faults.items()))
     warn(f"{count(len(bad), 'image')} cannot be read and will be skipped: {list_names([str(file) for file in bad])}.")
-    good = [k for k in range(len(found.samples)) if k not in decoded.faults]
-    # Moved up in place: a copy without the bad ones would need the memory twice.
-    for place, position in enumerate(good):
-        decoded.pixels[place] = decoded.pixels[position]
-    return found.without(bad), decoded.pixels[: len(good)]
+    return found.without(bad)
 
 
-def _decode_all(found: LabelledImages, size: int) -> DecodedImages:
-    total = len(found.samples)
-    is_due = every(PROGRESS_SECONDS)
-
-    def tell(done: int, seconds: float) -> None:
-        if is_due() and done < total:
-            say(f"decoding {done:,}/{total:,}  {done / seconds:,.0f} img/s")
-
-    needed = total * size * size * 3
-    too_large = DataError(
-        f"{total:,} images at {size} pixels need {needed / 1e9:.1f} GB of memory.",
-        hint="Use a smaller --image-size, or a machine with more.",
-    )
-    # The system hands out memory that it does not have, and kills who writes to it.
-    if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
-        raise too_large
-    try:
-        decoded = decode_images([sample.path for sample in found.samples], size, progress=tell)
-    except MemoryError as error:
-        raise too_large from error
-    say(f"decoded {total:,} images at {size}x{size} in {decoded.seconds:.1f}s  {total / decoded.seconds:,.0f} img/s")
-    return decoded
+def _choose_first(splits: Sequence[Split], *, seed: int) -> tuple[int, ...]:
+    """Return the training images that are read first and tell mean and deviation: the first of epoch one."""
+    # Folds share their statistics, as the one model of all of them has room for one pair: labels play no part in it.
+    learnt = np.array(sorted({position for split in splits for position in split.train}))
+    drawn = learnt[draw_order(len(learnt), seed=seed, epoch=1)[:MEASURED]]
+    return tuple(np.sort(drawn).tolist())
 
 
-def _check_pixels(pixels: Pixels) -> str:
-    """Refuse images that are all one picture; return a warning about images that are nearly black, or ""."""
-    lowest, highest = pixels[0].copy(), pixels[0].copy()
-    for image in pixels:
-        np.minimum(lowest, image, out=lowest)
-        np.maximum(highest, image, out=highest)
+def _plan(splits: Sequence[Split], first: Sequence[int], *, seed: int) -> list[int]:
+    """Return all positions in the order in which the training will ask for them."""
+    split = splits[0]
+    shown = np.array(split.train)[draw_order(len(split.train), seed=seed, epoch=1)].tolist()
+    return list(dict.fromkeys([*first, *shown, *split.validation, *split.test]))
+
+
+# What `_measure_range` says of images that are all one picture; what it says of dark ones is for the user.
+_ALIKE = "alike"
+
+
+def _measure_range(pixels: Pixels, positions: Sequence[int]) -> str:
+    """Return _ALIKE where images are all one picture, a warning where they are nearly black, else ""."""
+    lowest, highest = pixels[positions[0]].copy(), pixels[positions[0]].copy()
+    for position in positions:
+        np.minimum(lowest, pixels[position], out=lowest)
+        np.maximum(highest, pixels[position], out=highest)
     if int((highest - lowest).max()) <= MAX_ALIKE:
-        raise DataError(
-            f"All {len(pixels):,} images hold the same picture: there is nothing to learn from them.",
-            hint="Look at some of the files; a copy or an export may have gone wrong.",
-        )
+        return _ALIKE
     if int(highest.max()) > MAX_DARK:
         return ""
     return (

@@ -14,13 +14,16 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
@@ -34,6 +37,9 @@ Pixels = NDArray[np.uint8]
 
 # Only these decoders: Pillow knows formats that run other programs (EPS).
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
+
+# Changes when the same files give other pixels; decoded images of other versions are not used any more.
+DECODER = f"2 simplejpeg {find_spec('simplejpeg') is not None} pillow {PIL.__version__}"
 
 # The head of a JPEG: what it begins with, where EXIF and XMP are, and what comes after all such segments.
 _JPEG_START = b"\xff\xd8\xff"
@@ -109,6 +115,12 @@ def decode_images(
         finally:
             pool.shutdown(cancel_futures=True)  # on Ctrl-C, what was not begun is not begun
     return DecodedImages(pixels=pixels, faults=faults, seconds=time.perf_counter() - started)
+
+
+def import_resize() -> None:
+    """Import what shrinks decoded JPEGs fastest, where it is installed; what is decoded after that is shrunk by it."""
+    with suppress(ImportError):
+        import torch  # noqa: F401
 
 
 def decode_or_explain(path: Place, size: int) -> Pixels | str:

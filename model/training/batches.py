@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from model.config import TrainConfig
+from model.data.dataset import UnreadableImages
 from model.data.images import Pixels
+from model.data.store import PixelStore
 from model.errors import UsageError
 from model.training.augmentation import augment_batch
 from model.training.distributed import Processes
@@ -26,24 +28,43 @@ SIZE_STEP = 16
 MEMORY_SHARE = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class ImageSet:
-    """All images, uint8 (N, S, S, 3), and targets (N,); `mean` and `std` (3,), 0-255, are on `device`."""
+    """All images, uint8 (N, S, S, 3), and targets (N,); `mean` and `std` (3,), 0-255, are on `device`.
+
+    While there is a `store`, it still fills `images`.
+    """
 
     images: Tensor
     targets: Tensor
     mean: Tensor
     std: Tensor
     device: torch.device
+    store: PixelStore | None = None
     seconds_waited: float = 0.0  # for images that were not there yet
 
     def load(self, indices: Tensor) -> Tensor:
-        """Return uint8 images on the device."""
+        """Return uint8 images on the device; raises UnreadableImages, and what the source of the images raises."""
+        if self.store is not None:
+            self._wait(self.store, indices)
         return self.images[indices.to(self.images.device)].to(self.device, non_blocking=True)
 
     def normalize(self, images: Tensor) -> Tensor:
         """Return float images (N, 3, H, W) around zero."""
         return normalize_batch(images, self.mean, self.std)
+
+    def _wait(self, store: PixelStore, indices: Tensor) -> None:
+        before = store.seconds_waited
+        store.wait(indices.cpu().numpy())
+        self.seconds_waited += store.seconds_waited - before
+        self.raise_unreadable()
+        if store.is_complete:
+            self.images, self.store = _place(self.images, self.device), None
+
+    def raise_unreadable(self) -> None:
+        """Raise UnreadableImages where one of the images turned out to hold no picture."""
+        if self.store is not None and self.store.faults:
+            raise UnreadableImages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,16 +182,30 @@ def refuse_unfit_batches(loader: Loader) -> None:
 
 
 def build_image_set(
-    pixels: Pixels, targets: Sequence[int], mean: Sequence[float], std: Sequence[float], device: torch.device
+    pixels: Pixels,
+    targets: Sequence[int],
+    mean: Sequence[float],
+    std: Sequence[float],
+    device: torch.device,
+    *,
+    store: PixelStore | None = None,
 ) -> ImageSet:
-    """Put images on the device where they fit beside a network, else leave them in memory."""
+    """Put images on the device where they fit beside a network, else leave them in memory.
+
+    With `store`, which fills `pixels`, they go there when all are there.
+    """
     images = torch.from_numpy(pixels)
-    if device.type == "cuda" and images.numel() < MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]:
-        images = images.to(device)
     return ImageSet(
-        images=images,
+        images=_place(images, device) if store is None else images,
         targets=torch.tensor(targets),
         mean=torch.tensor(mean, device=device),
         std=torch.tensor(std, device=device),
         device=device,
+        store=store,
     )
+
+
+def _place(images: Tensor, device: torch.device) -> Tensor:
+    if device.type == "cuda" and images.numel() < MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]:
+        return images.to(device)
+    return images

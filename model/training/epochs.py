@@ -130,7 +130,15 @@ class EpochRunner:
             f"  acc {line['validation_accuracy']:.2f} (balanced {line['validation_balanced_accuracy']:.2f})"
             f"  {line['images_per_second']:,.0f} img/s  ETA {self._estimate_rest()}"
         )
+        self._meet_all_images()
         state.end_epoch()
+
+    def _meet_all_images(self) -> None:
+        """After the first epoch of a set that was still being read: tell what only all images show."""
+        if not self._around.images["is_complete"]:
+            self._around.dataset.complete()
+            self._around.data.raise_unreadable()
+            self._around.images["is_complete"] = True
 
     def _keep_features(self) -> None:
         began, waited_before = time.perf_counter(), self._around.data.seconds_waited

@@ -79,7 +79,7 @@ def fit(
     around = Surroundings(
         config=config,
         dataset=dataset,
-        data=build_image_set(dataset.pixels, dataset.targets, start.mean, start.std, device),
+        data=build_image_set(dataset.pixels, dataset.targets, start.mean, start.std, device, store=dataset.store),
         images=describe_images(dataset),
         log=log,
         keeper=CheckpointKeeper(config.checkpoints / "last.pt"),

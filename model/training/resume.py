@@ -23,7 +23,7 @@ from model.errors import CheckpointError, SaveError
 
 # What a resumed training may be told anew: where things are, and on what it computes. All else makes another model;
 # the number of epochs too, as the learning rate of every step follows from it. A preset is known by its values.
-MAY_CHANGE = frozenset({"data", "output", "targets", "weights", "preset", "device", "resume", "profile"})
+MAY_CHANGE = frozenset({"data", "output", "targets", "weights", "preset", "device", "resume", "cache", "cache_gb"} | {"profile"})
 # What no option names: it follows from the preset, or from --steps where that is given.
 BOUNDS = {"min_epochs": "epochs of the preset, at least", "max_epochs": "epochs of the preset, at most"}
 
@@ -141,8 +141,22 @@ def describe_images(dataset: Dataset) -> dict[str, Any]:
     return {
         "count": len(words),
         "digest": hashlib.sha256("\n".join([*words, *parts]).encode(errors="surrogateescape")).hexdigest(),
-        "means": torch.from_numpy(np.stack([image.mean() for image in dataset.pixels]).astype(np.float32)),
+        "is_complete": dataset.store is None,
+        "means": _measure_means(dataset),
     }
+
+
+def has_begun_with_more(checkpoint: Checkpoint, dataset: Dataset) -> bool:
+    """Say whether a training was stopped before it had read all its images, some of which hold no picture."""
+    images = checkpoint.training["images"]
+    return not images.get("is_complete", True) and bool(images["count"] > len(dataset.samples))
+
+
+def _measure_means(dataset: Dataset) -> torch.Tensor:
+    """Return the mean of each image; while images are loading, no number stands for those that are not there yet."""
+    if dataset.store is not None:
+        return torch.from_numpy(dataset.store.means)  # filled further
+    return torch.from_numpy(np.stack([image.mean() for image in dataset.pixels]).astype(np.float32))
 
 
 def refuse_other_images(path: Path, checkpoint: Checkpoint, dataset: Dataset) -> None:

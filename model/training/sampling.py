@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from model.data.ordering import draw_order
 
 
 def order_samples(indices: Tensor, targets: Tensor, *, class_count: int, balance: str, seed: int, epoch: int) -> Tensor:
@@ -13,12 +14,12 @@ def order_samples(indices: Tensor, targets: Tensor, *, class_count: int, balance
     `targets` are the labels of `indices`. With `balance="sampler"` images are drawn with replacement, every class as
     often as any other; else every image is shown once.
     """
-    numbers = np.random.Generator(np.random.Philox(key=seed, counter=[2, epoch, 0, 0]))
-    if balance != "sampler":
-        return indices[torch.from_numpy(numbers.permutation(len(indices)))]
-    counts = torch.bincount(targets, minlength=class_count).double()
-    shares = (1.0 / counts[targets]).numpy()
-    return indices[torch.from_numpy(numbers.choice(len(indices), size=len(indices), p=shares / shares.sum()))]
+    shares = None
+    if balance == "sampler":
+        counts = torch.bincount(targets, minlength=class_count).double()
+        shares = (1.0 / counts[targets]).numpy()
+        shares /= shares.sum()
+    return indices[torch.from_numpy(draw_order(len(indices), seed=seed, epoch=epoch, shares=shares))]
 
 
 def weigh_classes(targets: Tensor, *, class_count: int) -> Tensor:

@@ -81,9 +81,8 @@ def choose_start(config: TrainConfig, dataset: Dataset) -> Start:
         say(f"pretrained weights: {pretrained.path}")
         mean, std = pretrained.mean, pretrained.std
         return Start(config=config, class_count=class_count, mean=mean, std=std, pretrained=pretrained)
-    # Folds share their statistics, as the one model of all of them has room for one pair: labels play no part in it.
-    learnt = sorted({position for split in dataset.splits for position in split.train})
-    measured = measure_channels(torch.from_numpy(dataset.pixels[learnt]))
+    learnt = dataset.measured or sorted({position for split in dataset.splits for position in split.train})
+    measured = measure_channels(torch.from_numpy(dataset.pixels[list(learnt)]))
     return Start(config=config, class_count=class_count, mean=tuple(measured[0]), std=tuple(measured[1]))
 
 

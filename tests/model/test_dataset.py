@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -214,8 +215,12 @@ def test_images_that_are_nearly_black_are_warned_about(tmp_path: Path, capsys: p
 
 
 def test_more_pixels_than_memory_are_an_error(class_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A mock, because a machine that is too small cannot be had: this one has a page of a hundred bytes.
+    def refuse(handle: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    # Mocks, because a machine that is too small cannot be had: this one has a page of a hundred bytes and a full disk.
     monkeypatch.setattr(os, "sysconf", lambda name: 100 if name == "SC_PAGE_SIZE" else 1)
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
 
     with pytest.raises(DataError, match=r"40 images at \d+ pixels need 0\.0 GB") as raised:
         load_dataset(_config(class_folders))

@@ -1,0 +1,251 @@
+"""Images that are learnt from while they are read: the store that threads fill, its cache, and what a training sees."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+
+from model.config import TrainConfig, parse_train_arguments
+from model.data import cache as caching
+from model.data import dataset as loading
+from model.data.cache import SUFFIX, PixelCache
+from model.data.dataset import UnreadableImages, load_dataset
+from model.data.images import Pixels
+from model.data.store import PixelStore
+from model.errors import DataError
+from model.training.batches import build_image_set
+
+DIGEST = "0" * 32
+
+
+def _row(position: int) -> Pixels:
+    return np.full((4, 4, 3), position, dtype=np.uint8)
+
+
+def _store(count: int, fill: object = _row, order: Sequence[int] | None = None) -> PixelStore:
+    return PixelStore(np.zeros((count, 4, 4, 3), dtype=np.uint8), fill, order or range(count))
+
+
+def _config(folder: Path, *arguments: str) -> TrainConfig:
+    return parse_train_arguments(
+        ["--data", str(folder), "--output", str(folder.parent / "out"), "--image-size", "32", *arguments]
+    )
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PixelCache:
+    # The disk of the tests may have less to spare than a user's.
+    monkeypatch.setattr(caching, "FREE_BYTES", 0)
+    return PixelCache(folder=tmp_path / "cache", max_bytes=10_000)
+
+
+def _keep(cache: PixelCache, digest: str = DIGEST, *, count: int = 3, bad: Sequence[int] = ()) -> Path:
+    growing = cache.begin(digest, side=4, count=count)
+    assert growing is not None
+    store = PixelStore(growing.pixels, _row, range(count))
+    store.wait()
+    growing.finish(store.checksums[: count - len(bad)], bad)
+    growing.close()
+    return cache.folder / f"{digest}{SUFFIX}"
+
+
+def test_store_lets_who_needs_some_images_go_on_without_the_others() -> None:
+    late = Event()
+
+    def fill(position: int) -> Pixels:
+        if position > 2:
+            late.wait(30)
+        return _row(position)
+
+    store = _store(6, fill, [2, 0, 1, 5, 4, 3])
+    assert store.wait([0, 1, 2])
+    is_whole_too_soon = store.is_complete
+    late.set()
+    assert store.wait()
+    store.close()
+
+    assert not is_whole_too_soon
+    assert store.is_complete
+    assert store.pixels[:, 0, 0, 0].tolist() == store.means.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_store_names_what_holds_no_picture_and_raises_what_ends_the_reading() -> None:
+    store = _store(4, lambda position: "is empty" if position == 2 else _row(position))
+    store.wait()
+    assert store.faults == {2: "is empty"}
+
+    def fail(position: int) -> Pixels:
+        raise DataError(f"no {position}")
+
+    with pytest.raises(DataError, match="no "):
+        _store(4, fail).wait()
+
+
+def test_cache_gives_back_what_was_kept_and_nothing_else(cache: PixelCache) -> None:
+    _keep(cache, count=4, bad=[1])
+
+    kept = cache.find(DIGEST, side=4, count=4)
+
+    assert kept is not None
+    assert kept.bad == (1,)
+    assert kept.pixels[:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert cache.find("1" * 32, side=4, count=4) is None
+    assert not list(cache.folder.glob("*.growing"))
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "tail", "other"])
+def test_cache_removes_a_damaged_file(cache: PixelCache, damage: str) -> None:
+    path = _keep(cache)
+    content = path.read_bytes()
+    changed = bytearray(content)
+    changed[-30] ^= 1
+    path.write_bytes({"cut": content[:100], "empty": b"", "tail": bytes(changed), "other": b"PIXELS 1" * 40}[damage])
+
+    assert cache.find(DIGEST, side=4, count=3) is None
+    assert not path.exists()
+
+
+def test_a_damaged_image_of_a_cache_is_decoded_anew(cache: PixelCache) -> None:
+    path = _keep(cache)
+    content = bytearray(path.read_bytes())
+    content[50] ^= 255  # of the second image
+    path.write_bytes(content)
+    kept = cache.find(DIGEST, side=4, count=3)
+    assert kept is not None
+    asked: list[int] = []
+
+    def fill(position: int) -> Pixels:
+        asked.append(position)
+        return _row(position)
+
+    store = PixelStore(kept.pixels, fill, range(3), checksums=kept.checksums)
+    store.wait()
+
+    assert asked == [1]
+    assert store.pixels[1].tolist() == _row(1).tolist()
+    assert path.read_bytes() == content  # others may be using it
+
+
+def test_cache_is_bounded_and_what_was_not_used_for_longest_goes_first(cache: PixelCache) -> None:
+    first, second = (_keep(cache, digit * 32, count=80) for digit in "12")
+    os.utime(first, (1, 1))
+    os.utime(second, (2, 2))
+    assert cache.find("1" * 32, side=4, count=80) is not None  # which is a use
+
+    third = _keep(cache, "3" * 32, count=80)
+
+    assert first.exists()
+    assert not second.exists()
+    assert third.exists()
+    assert cache.begin("4" * 32, side=4, count=300) is None  # more than all
+
+
+def test_cache_leaves_the_disk_its_last_bytes(cache: PixelCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = _keep(cache)
+    monkeypatch.setattr(caching, "FREE_BYTES", 1 << 60)
+
+    assert cache.begin("1" * 32, side=4, count=3) is None
+    assert kept.exists()
+
+
+def test_two_runs_that_fill_the_same_cache_do_not_meet(cache: PixelCache) -> None:
+    first = cache.begin(DIGEST, side=4, count=3)
+    (cache.folder / f"{'5' * 32}.1.growing").write_bytes(b"of a run that was killed")
+    assert first is not None
+    whole = _keep(PixelCache(folder=cache.folder, max_bytes=10_000), "6" * 32)
+
+    first.pixels[:] = 7
+    first.close()
+
+    assert whole.exists()
+    assert sorted(path.name for path in cache.folder.iterdir()) == [whole.name]
+
+
+def test_a_second_run_decodes_nothing_and_says_so(
+    class_folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = _config(class_folders, "--cache", str(tmp_path / "cache"))
+    (class_folders / "red" / "red_07.png").write_bytes(b"")
+    first = load_dataset(config)
+    capsys.readouterr()
+
+    second = load_dataset(config)
+
+    told = capsys.readouterr()
+    assert "39 decoded images of an earlier run" in told.out
+    assert "red_07.png (is empty)" in told.err
+    assert np.array_equal(first.pixels, second.pixels)
+    assert first.splits == second.splits
+    assert first.bad == second.bad
+
+
+def test_changed_files_are_decoded_anew(class_folders: Path, tmp_path: Path, draw_image: object) -> None:
+    config = _config(class_folders, "--cache", str(tmp_path / "cache"))
+    load_dataset(config)
+    path = class_folders / "blue" / "blue_03.png"
+    (class_folders / "red" / "red_03.png").replace(path)
+    draw_image(class_folders / "red" / "red_03.png", "red", seed=99)  # type: ignore[operator]
+
+    again = load_dataset(config)
+
+    position = [sample.name for sample in again.samples].index("blue/blue_03.png")
+    assert again.pixels[position].mean(axis=(0, 1)).argmax() == 0  # red now
+
+
+def test_a_small_local_set_leaves_nothing_behind(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+
+    load_dataset(_config(class_folders))
+
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_set_that_is_read_while_it_is_learnt_from_is_the_same_set(
+    class_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "MEASURED", 5)
+    config = _config(class_folders)
+    whole = load_dataset(config)
+
+    begun = load_dataset(config, is_streaming=True)
+    ended = begun.complete()
+
+    assert begun.loading is not None
+    assert len(begun.measured) == 5
+    assert (begun.measured, begun.splits, begun.samples) == (whole.measured, whole.splits, whole.samples)
+    assert np.array_equal(ended.pixels, whole.pixels)
+    assert (ended.leaks, ended.notes) == (whole.leaks, whole.notes)
+
+
+def test_an_image_that_turns_out_to_hold_no_picture_is_left_out_as_if_it_had_been_known(
+    class_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(loading, "MEASURED", 5)
+    config = _config(class_folders)
+    begun = load_dataset(config, is_streaming=True)
+    begun.close()
+    last = next(k for k in begun.split.train if k not in begun.measured)
+    begun.samples[last].path.write_bytes(b"")  # type: ignore[union-attr]
+    known = load_dataset(config)
+
+    surprised = load_dataset(config, is_streaming=True)
+    data = build_image_set(
+        surprised.pixels, surprised.targets, [127.0] * 3, [60.0] * 3, torch.device("cpu"), store=surprised.store
+    )
+    if surprised.loading is not None:
+        with pytest.raises(UnreadableImages):
+            data.load(torch.arange(len(surprised.samples)))
+    ended = surprised.complete()
+
+    assert [file.name for file in ended.bad] == [begun.samples[last].name]
+    assert (ended.samples, ended.splits, ended.measured) == (known.samples, known.splits, known.measured)
+    assert np.array_equal(ended.pixels, known.pixels)
