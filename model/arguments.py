@@ -53,6 +53,17 @@ def number(low: float, high: float, *, above: bool = False) -> Callable[[str], f
     return convert
 
 
+def add_group_from(parser: argparse._ActionsContainer) -> None:
+    """Add the option that says which images belong together."""
+    parser.add_argument(
+        "--group-from",
+        type=grouping,
+        metavar="WHAT",
+        help=r"group images by a column of the table, or by their names: what the brackets of a pattern match,"
+        r" e.g. '(.*)\.mp4_\d+' for frames of a dive",
+    )
+
+
 def grouping(text: str) -> str:
     """Return a column's name, or a regular expression with at least one group in brackets, as it was written."""
     if is_pattern(text):

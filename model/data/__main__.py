@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.arguments import ArgumentParser, grouping, location, whole
+from model.arguments import ArgumentParser, add_group_from, location, whole
 from model.console import count, run, say
 from model.errors import ModelError, UsageError
 from model.interruption import Interruption
@@ -117,13 +117,7 @@ def _check(
 
 def _add_label_options(parser: ArgumentParser) -> None:
     parser.add_argument("--targets", type=location, help="table with the labels (found in the folder otherwise)")
-    parser.add_argument(
-        "--group-from",
-        type=grouping,
-        metavar="WHAT",
-        help=r"group images by a column of the table, or by their names: what the brackets of a pattern match,"
-        r" e.g. '(.*)\.mp4_\d+' for frames of a dive",
-    )
+    add_group_from(parser)
 
 
 if __name__ == "__main__":

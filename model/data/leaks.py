@@ -67,13 +67,13 @@ def find_group_leak(samples: Sequence[Sample], parts: Mapping[int, str]) -> Grou
     if any(sample.group for sample in samples):
         leaks = _count_leaks([sample.group for sample in samples], parts)
         way_out = "Leave --split image out to keep groups whole."
-        return GroupLeak(leaks=leaks, warning=_describe(leaks, "groups", way_out))
+        return GroupLeak(leaks=leaks, warning=_tell_leak(leaks, "groups", way_out))
     suggestion = suggest_groups([sample.name for sample in samples])
     if suggestion is None:
         return GroupLeak(leaks=Leaks(), warning="")
     leaks = _count_leaks(parse_groups([sample.name for sample in samples], suggestion.pattern), parts)
     what = f"groups that the names tell of ({suggestion.form}, such as {suggestion.example})"
-    return GroupLeak(leaks=leaks, warning=_describe(leaks, what, f"Pass --group-from '{suggestion.pattern}'."))
+    return GroupLeak(leaks=leaks, warning=_tell_leak(leaks, what, f"Pass --group-from '{suggestion.pattern}'."))
 
 
 def find_near_duplicate_leak(samples: Sequence[Sample], pixels: Pixels, parts: Mapping[int, str]) -> NearDuplicateLeak:
@@ -120,7 +120,7 @@ def _count_leaks(groups: Sequence[str], parts: Mapping[int, str]) -> Leaks:
     return Leaks(groups=len(homes), leaked_groups=len(leaked), leaked_images=images)
 
 
-def _describe(leaks: Leaks, what: str, way_out: str) -> str:
+def _tell_leak(leaks: Leaks, what: str, way_out: str) -> str:
     if not leaks.leaked_groups:
         return ""
     verb = "is" if leaks.leaked_groups == 1 else "are"
