@@ -1,4 +1,4 @@
-"""`deployer data`: what is in a folder of images, and frames out of videos."""
+"""`deployer data`: what is in a folder of images, frames out of videos, and images on S3."""
 
 from __future__ import annotations
 
@@ -6,21 +6,37 @@ from pathlib import Path
 
 import click
 
-from deployer.commands.context import json_option
+from deployer import allowed
+from deployer.commands.context import Context, json_option, pass_context
+
+
+def s3_url(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Refuse what is no s3://bucket/folder; "" is that nothing was given."""
+    reason = allowed.check_data_path(value) if allowed.is_s3(value) else "must look like s3://my-bucket/images"
+    if value and reason:
+        raise click.BadParameter(f"{value!r} {reason}.")
+    return value
+
+
+def _prepare(context: Context, *places: str) -> None:
+    """Have the environment of the cloud that the images are in; a folder needs none."""
+    if any(map(allowed.is_s3, places)):
+        context.config()
 
 
 @click.group()
 def data() -> None:
-    """Look at labelled images before training on them; make them from videos."""
+    """Look at labelled images before training; make them from videos; send them to S3, as they are or packed."""
 
 
 @data.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--targets", type=click.Path(path_type=Path), help="Table with the labels, if not found in FOLDER.")
+@click.argument("folder")
+@click.option("--targets", help="Table with the labels, if not found in FOLDER.")
 @click.option("--group-from", help="Column of the groups, or a pattern: what its brackets match in a name.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the JSON to this file as well.")
 @json_option
-def check(folder: Path, as_json: bool, **options: object) -> int:
+@pass_context
+def check(context: Context, /, folder: str, as_json: bool, **options: object) -> int:
     """Count, and find what would spoil a training: broken files, duplicates, labels that contradict each other.
 
     \b
@@ -28,10 +44,12 @@ def check(folder: Path, as_json: bool, **options: object) -> int:
       deployer data check photos
       deployer data check photos --group-from '(.*)\\.mp4_\\d+'
       deployer data check photos --json > photos.json
+      deployer data check s3://my-bucket/photos
     """
     from deployer import programs
 
-    arguments = ["check", *programs.as_options({**options, "json": as_json}), "--", str(folder)]
+    _prepare(context, folder)
+    arguments = ["check", *programs.as_options({**options, "json": as_json}), "--", folder]
     return programs.run("model.data", arguments, needs=programs.FOR_PICTURES)
 
 
@@ -57,3 +75,70 @@ def frames(videos: tuple[str, ...], **options: object) -> int:
 
     arguments = ["frames", *programs.as_options(options), "--", *videos]
     return programs.run("model.data", arguments, needs=programs.FOR_PICTURES)
+
+
+@data.command()
+@click.argument("folder")
+@click.argument("out")
+@click.option("--targets", help="Table with the labels, if not found in FOLDER.")
+@click.option("--group-from", help="Column of the groups, or a pattern: what its brackets match in a name.")
+@click.option(
+    "--shard-mb", type=click.IntRange(1, 5000), help="Megabytes of a shard.  [default: by the set]"
+)
+@pass_context
+def shard(context: Context, /, folder: str, out: str, **options: object) -> int:
+    """Pack labelled images into tar shards (WebDataset's layout), in a folder or in S3: these are read quickest.
+
+    \b
+    Examples:
+      deployer data shard photos shards
+      deployer data shard photos s3://my-bucket/photos
+    """
+    from deployer import programs
+
+    _prepare(context, folder, out)
+    arguments = ["shard", *programs.as_options(options), "--", folder, out]
+    return programs.run("model.data", arguments, needs=programs.FOR_PICTURES)
+
+
+@data.command()
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.argument("destination", default="", metavar="[s3://BUCKET/FOLDER]", callback=s3_url)
+@json_option
+@pass_context
+def push(context: Context, /, folder: Path | None, destination: str, as_json: bool) -> None:
+    """Send the images of FOLDER that are new or changed; without a destination to the deployment's own bucket.
+
+    Ctrl-C stops it; the next push sends the rest. Nothing is removed from a bucket of yours.
+
+    \b
+    Examples:
+      deployer data push
+      deployer data push photos s3://my-bucket/photos
+    """
+    from deployer.deployment import data as images
+    from deployer.render import data as render
+
+    config = context.config()
+    reporter = context.reporter(as_json=as_json)
+    done = images.push(config, context.session(config), reporter, folder=folder, destination=destination)
+    render.pushed(done, as_json=as_json)
+
+
+@data.command("ls")
+@click.argument("where", default="", metavar="[s3://BUCKET/FOLDER]", callback=s3_url)
+@json_option
+@pass_context
+def list_sets(context: Context, /, where: str, as_json: bool) -> None:
+    """List the sets of images on S3: how many, their classes where these are known, and their size.
+
+    \b
+    Examples:
+      deployer data ls
+      deployer data ls s3://my-bucket
+    """
+    from deployer.deployment import data as images
+    from deployer.render import data as render
+
+    config = context.config()
+    render.sets(images.list_sets(config, context.session(config), where), as_json=as_json)

@@ -12,6 +12,8 @@ from deployer.dataset.bucket import BucketImages, locate
 from deployer.dataset.folder import Dataset, scan
 from deployer.dataset.host import DataResult, fetch_on_host, mirror_on_host
 from deployer.dataset.manifest import Manifest, UploadPlan, plan
+from deployer.dataset.push import PushResult, push
+from deployer.dataset.sets import ImageSet, describe_manifest, find_sets
 from deployer.dataset.upload import UploadResult, read_manifest, upload
 
 # The images of a job, wherever they are: the tables and folders that they name are relative to the same root.
@@ -21,14 +23,19 @@ __all__ = [
     "BucketImages",
     "DataResult",
     "Dataset",
+    "ImageSet",
     "Images",
     "Manifest",
+    "PushResult",
     "UploadPlan",
     "UploadResult",
+    "describe_manifest",
     "fetch_on_host",
+    "find_sets",
     "locate",
     "mirror_on_host",
     "plan",
+    "push",
     "read_manifest",
     "scan",
     "upload",

@@ -10,7 +10,8 @@ from deployer.aws.session import Session
 from deployer.config import Config
 from deployer.dataset.folder import IMAGE_SUFFIXES, TABLE_SUFFIXES
 
-SUFFIXES = IMAGE_SUFFIXES | TABLE_SUFFIXES
+SHARD_SUFFIX = ".tar"
+SUFFIXES = IMAGE_SUFFIXES | TABLE_SUFFIXES | {SHARD_SUFFIX}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from deployer.aws import s3
 from deployer.aws.session import Session
 from deployer.dataset.folder import Dataset
 from deployer.dataset.manifest import Manifest, plan
+from deployer.dataset.sending import send_all
 from deployer.dataset.shards import Shard, ShardReader
 from deployer.errors import DataError
 
@@ -69,37 +69,16 @@ def upload(
 
 
 def _send(session: Session, bucket: str, shards: list[Shard], on_progress: Callable[[int, int], None]) -> None:
-    """Upload shards in threads; the first failure, or Ctrl-C, stops the others where they are."""
-    total, sent = sum(shard.size for shard in shards), 0
-    lock, stop = threading.Lock(), threading.Event()
-    failures: list[BaseException] = []
-
-    def count(size: int) -> None:
-        nonlocal sent
-        with lock:
-            sent += size
-            on_progress(sent, total)
-
-    def send(shard: Shard) -> None:
-        if stop.is_set():
-            return
+    def send(shard: Shard, stop: threading.Event, count: Callable[[int], None]) -> None:
         reader = ShardReader(shard, stop)
         try:
             with io.BufferedReader(reader, buffer_size=READ_BYTES) as stream:
                 s3.upload_stream(session, bucket, _key(shard), stream, on_bytes=count)
-        except BaseException as error:
-            failures.append(reader.failure or error)
-            stop.set()
+        except Exception as error:
+            raise reader.failure or error from error
 
-    with ThreadPoolExecutor(UPLOADS) as pool:
-        futures = [pool.submit(send, shard) for shard in shards]
-        try:
-            wait(futures)
-        finally:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-    if failures:
-        raise failures[0]  # the others only saw `stop`
+    total = sum(shard.size for shard in shards)
+    send_all(shards, send, total=total, threads=UPLOADS, on_progress=on_progress)
 
 
 def _key(shard: Shard) -> str:
