@@ -11,6 +11,7 @@ from deployer.errors import MissingDependency
 
 # What looks at pictures alone does not wait for PyTorch, and does not need it.
 FOR_NETWORKS = ("torch", "torchvision")
+FOR_EXPORTS = ("numpy", "onnxruntime", "PIL")
 FOR_PICTURES = ("numpy", "PIL")
 
 

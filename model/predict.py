@@ -3,6 +3,7 @@
 python -m model.predict --model results/model.pt new_photos --output predictions.csv
 python -m model.predict --model results/model.pt new_photos --sort sorted --threshold 0.9
 python -m model.predict --model results/model.pt dive.mp4 --every 2
+python -m model.predict --model results/model.onnx photo.jpg
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.console import count, list_names, run, say, warn
-from model.digest import digest_file
 from model.errors import CheckpointError, DataError, Interrupted, SaveError, UsageError
+from model.inference.classifies import Classifies
 from model.interruption import Interruption
-from model.prediction.batches import Classifies, classify_in_batches
+from model.prediction.batches import classify_in_batches
 from model.prediction.config import TABLE, PredictConfig, parse_predict_arguments
+from model.prediction.engine import open_engine
 from model.prediction.sorting import UNSURE, name_folders, prepare_folder, sort_pictures
 from model.prediction.sources import Sources, find_sources
 from model.prediction.table import Answer, PartialTable, name_skipped, write_skipped, write_table
 from model.progress import Progress
-from model.threads import keep_waiting_threads_short
 
 # As many classes as fit a screen.
 SHOWN_CLASSES = 20
@@ -99,29 +100,27 @@ def _load(config: PredictConfig, sources: Sources) -> Work:
     """Make the model ready, when everything that was asked for can be done with it; raises UsageError."""
     if not config.model.is_file():
         inside = config.model / "model.pt"
-        hint = f"Use --model {inside}" if inside.is_file() else "Name the model.pt that the training wrote."
+        hint = (
+            f"Use --model {inside}" if inside.is_file() else "Name the model.pt that the training wrote, or its export."
+        )
         raise CheckpointError(f"There is no model in {config.model}.", hint=hint)
-    # PyTorch takes seconds to import; what can be told without it was told before.
-    keep_waiting_threads_short()
-    from model.checkpoint import load_checkpoint
-    from model.inference.classifier import Classifier
-
-    checkpoint = load_checkpoint(config.model)
-    classifier = Classifier(checkpoint, device=config.device)
+    engine = open_engine(
+        config.model, [sources.root / name for name in sources.images], engine=config.engine, device=config.device
+    )
     for label in config.interesting:
-        if label not in checkpoint.classes:
-            hint = f"--interesting takes {list_names(checkpoint.classes)}."
+        if label not in engine.classes:
+            hint = f"--interesting takes {list_names(engine.classes)}."
             raise UsageError(f"The model knows no class {label!r}.", hint=hint)
     if config.sort is not None:
-        prepare_folder(config.sort, checkpoint.classes, sources.folders)
+        prepare_folder(config.sort, engine.classes, sources.folders)
         if sources.videos:
             warn("--sort is for images; python -m model.data frames makes them of videos.")
     return Work(
         config=config,
         sources=sources,
-        model=digest_file(config.model),
-        classes=checkpoint.classes,
-        classifier=classifier,
+        model=engine.digest,
+        classes=engine.classes,
+        classifier=engine.classifier,
     )
 
 

@@ -11,7 +11,7 @@ from deployer.commands.context import Context, pass_context
 
 @click.command()
 @click.argument("what", nargs=-1, required=True)
-@click.option("--model", help="model.pt, a folder of results, or a job  [default: the latest run's]")
+@click.option("--model", help="model.pt, its export (.onnx), a folder of results, or a job  [default: latest run]")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -28,6 +28,7 @@ from deployer.commands.context import Context, pass_context
 @click.option("--interesting", multiple=True, help="Class whose moments a video's contact sheet shows; repeat it.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Pictures at a time.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="What computes.  [default: auto]")
+@click.option("--engine", type=click.Choice(["auto", "torch", "onnx"]), help="What runs model.pt.  [default: auto]")
 @pass_context
 def predict(context: Context, /, what: tuple[str, ...], model: str | None, **options: object) -> int:
     """Classify pictures and videos on this machine: a folder, a glob in quotes, single files.
@@ -37,9 +38,12 @@ def predict(context: Context, /, what: tuple[str, ...], model: str | None, **opt
       deployer predict new_photos
       deployer predict new_photos --sort sorted --threshold 0.9
       deployer predict dive.mp4 --every 2 --model runs/20261121-101500-k3xq
+      deployer predict photo.jpg --model serving/model.onnx
     """
     from deployer import programs, runs
 
     file = Path(model) if model and Path(model).is_file() else None
     file = file or runs.find_run(context.runs_directory(), model or "", holding="model.pt") / "model.pt"
-    return programs.run("model.predict", ["--model", str(file), *programs.as_options(options), "--", *what])
+    needs = programs.FOR_EXPORTS if file.suffix == ".onnx" else programs.FOR_NETWORKS
+    arguments = ["--model", str(file), *programs.as_options(options), "--", *what]
+    return programs.run("model.predict", arguments, needs=needs)

@@ -5,25 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.data.formats import explain_suffix
-from model.data.images import DecodedImages, Pixels, decode_images
+from model.data.images import DecodedImages, decode_images
+from model.inference.classifies import Classifies
 from model.prediction.table import Answer
-
-
-class Classifies(Protocol):
-    """What `model.inference.classifier.Classifier` does; here, so that nothing waits for PyTorch."""
-
-    @property
-    def decode_size(self) -> int:
-        """Pixels per side of the images that `classify` takes."""
-
-    def classify(self, pixels: Pixels) -> NDArray[np.float64]:
-        """Return the probabilities (N, classes) of images (N, size, size, RGB)."""
 
 
 def classify_in_batches(

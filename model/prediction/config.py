@@ -15,6 +15,7 @@ TABLE = Path("predictions.csv")
 THRESHOLD = 0.8  # of every ten pictures at this probability eight are right, if the model is calibrated
 BATCH_SIZE = 64  # 10 MB of pixels at 224 px; Ctrl-C waits for one batch
 EVERY_SECONDS = 1.0
+ENGINES = ("auto", "torch", "onnx")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,7 @@ class PredictConfig:
     interesting: tuple[str, ...] = ()
     batch_size: int = BATCH_SIZE
     device: str = "auto"
+    engine: str = "auto"
 
 
 def parse_predict_arguments(arguments: Sequence[str] | None = None) -> PredictConfig:
@@ -41,7 +43,7 @@ def parse_predict_arguments(arguments: Sequence[str] | None = None) -> PredictCo
         epilog="Images that cannot be read are named, counted and listed beside the table (predictions.skipped.csv).",
     )
     parser.add_argument("what", nargs="*", metavar="WHAT", help="folder, glob in quotes, image or video; several")
-    parser.add_argument("--model", type=Path, required=True, help="model.pt of a training")
+    parser.add_argument("--model", type=Path, required=True, help="model.pt of a training, or its export (.onnx)")
     parser.add_argument("--images", action="append", default=[], metavar="WHAT", help="the same as WHAT")
     parser.add_argument(
         "--output",
@@ -50,6 +52,12 @@ def parse_predict_arguments(arguments: Sequence[str] | None = None) -> PredictCo
     )
     parser.add_argument("--batch-size", type=whole(1, 65_536), default=BATCH_SIZE, help="images at a time")
     parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="auto",
+        help="what runs model.pt; auto: ONNX Runtime on a CPU, if the export lies beside it or pays (default: auto)",
+    )
     sorting = parser.add_argument_group("sorting")
     sorting.add_argument(
         "--sort", type=Path, metavar="DIR", help=f"copy each image into DIR/<class>/, or DIR/{UNSURE}/ where it is not"
@@ -91,4 +99,5 @@ def parse_predict_arguments(arguments: Sequence[str] | None = None) -> PredictCo
         interesting=tuple(given.interesting),
         batch_size=given.batch_size,
         device=given.device,
+        engine=given.engine,
     )

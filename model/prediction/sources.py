@@ -13,7 +13,7 @@ from pathlib import Path
 from model.console import count, list_names, say, warn
 from model.data.folders import find_files
 from model.data.formats import IMAGE_SUFFIXES, is_picture_name
-from model.errors import DataError, UsageError
+from model.errors import DataError, UsageError, name_reason
 from model.video.reading import VIDEO_SUFFIXES, is_video_name
 
 
@@ -133,7 +133,7 @@ class _Search:
         for error in self.unreadable:
             if error.filename == str(folder):
                 raise DataError(
-                    f"The folder {folder} cannot be read: {(error.strerror or str(error)).lower()}."
+                    f"The folder {folder} cannot be read: {name_reason(error)}."
                 ) from error
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from model.console import count, format_duration, list_names, say, warn
 from model.data.images import Pixels, shrink
 from model.errors import DataError
-from model.prediction.batches import Classifies
+from model.inference.classifies import Classifies
 from model.prediction.contact_sheet import MomentCollector, shrink_to_moment
 from model.prediction.segments import Sample, format_timecode
 from model.prediction.video_results import MadeFrom, VideoResult, find_video_result, write_video_result
