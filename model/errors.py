@@ -63,3 +63,8 @@ class Interrupted(KeyboardInterrupt):
         self.message = f"Stopped by {signal.Signals(signal_number).name}."
         super().__init__(self.message)
         self.exit_code = 128 + signal_number
+
+
+def name_reason(error: OSError) -> str:
+    """Return why the system refused something, as a sentence goes on: `no space left on device`."""
+    return (error.strerror or str(error)).lower()
