@@ -32,6 +32,7 @@ from deployer.commands import (
     ssh_config,
     status,
     train,
+    tune,
     up,
 )
 from deployer.commands.context import Context
@@ -83,7 +84,7 @@ def cli(context: click.Context, file: Path | None, cloud: str | None, name: str 
 
 
 ORDER = (
-    *(init, check, up, train, status, logs, fetch, cancel, ssh, ssh_config, down),
+    *(init, check, up, train, tune, status, logs, fetch, cancel, ssh, ssh_config, down),
     *(report, compare, predict, data, quota, ami, local),
 )
 for command in ORDER:

@@ -11,7 +11,7 @@ import click
 
 from deployer.errors import DeployerError
 
-VERBS = re.compile(r"\bdeployer (?=(?:check|up|train|status|logs|fetch|cancel|ssh|ssh-config|down|quota|ami)\b)")
+VERBS = re.compile(r"\bdeployer (?=(?:check|up|train|tune|status|logs|fetch|cancel|ssh|ssh-config|down|quota|ami)\b)")
 QUOTA = re.compile(r"quota\b[^`;,]* --region ")
 
 UP = re.compile(r"\bdeployer up\b")

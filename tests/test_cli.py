@@ -37,7 +37,7 @@ def test_help_needs_nothing_heavy() -> None:
 def test_commands_are_listed_as_they_are_used() -> None:
     listed = [line.split()[0] for line in deployer("--help").stdout.split("Commands:")[1].splitlines()[1:] if line]
 
-    assert listed[:5] == ["init", "check", "up", "train", "status"]
+    assert listed[:6] == ["init", "check", "up", "train", "tune", "status"]
 
 
 @pytest.mark.parametrize(

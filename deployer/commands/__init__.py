@@ -17,6 +17,7 @@ from deployer.commands.ssh import ssh
 from deployer.commands.ssh_config import ssh_config
 from deployer.commands.status import status
 from deployer.commands.train import train
+from deployer.commands.tune import tune
 from deployer.commands.up import up
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "ssh_config",
     "status",
     "train",
+    "tune",
     "up",
 ]

@@ -20,9 +20,10 @@ from deployer.config import Config
 from deployer.dataset.folder import IMAGE_SUFFIXES
 from deployer.deployment import record as records
 from deployer.deployment.jobs import choose, follow_job, refuse_if_busy
+from deployer.deployment.presets import carry_preset
 from deployer.deployment.record import Record
 from deployer.deployment.reporter import Reporter, Step
-from deployer.errors import DataError, Interrupted, JobError
+from deployer.errors import ConfigError, DataError, Interrupted, JobError
 from deployer.preflight.data import check_distance
 from deployer.remote import probe, ssh, sync
 from deployer.remote.job import DIRECTORY as JOBS
@@ -33,7 +34,16 @@ PROJECT = "~/project"
 LIBRARY = "~/.deployer/lib"
 DATA = "~/.deployer/data"
 ARGUMENTS = "DEPLOYER_ARGUMENTS"  # of the environment: what was typed, for the job that goes on
+TRAIN, TUNE = "model.train", "model.tune"  # what a job runs: both have the same arguments, tune a few more
 IMAGE_PATTERNS = tuple(f"*{suffix}" for suffix in sorted(IMAGE_SUFFIXES))
+
+# The images of AWS have PyTorch, and not Optuna. The first word after it is the interpreter.
+WITH_OPTUNA = (
+    "/bin/bash",
+    "-c",
+    '"$1" -c "import optuna" 2>/dev/null || "$1" -m pip install --quiet --disable-pip-version-check optuna; exec "$@"',
+    "bash",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +67,7 @@ def train(
     arguments: Sequence[str] = (),
     detach: bool = False,
     resume: str | None = None,
+    program: str = TRAIN,
 ) -> TrainResult:
     """Run one job on the first node and bring its results home.
 
@@ -66,6 +77,15 @@ def train(
     Ctrl-C before the start changes nothing; after it, it detaches and the job goes on.
     """
     started = time.monotonic()
+    if not config.train.command:
+        arguments = carry_preset(arguments, Path.cwd())
+        own = carry_preset(config.train.arguments, config.project)
+        config = replace(config, train=replace(config.train, arguments=own))
+    elif program == TUNE:
+        raise ConfigError(
+            f'`deployer tune` searches options of the built-in model, and [train] command is "{config.train.command}".',
+            hint="Take the command out of deployer.toml, or search in your own program.",
+        )
     host = records.host(config, record, record.nodes[0])
     images = _images(config, record, session, reporter)
     job = new_job_id(datetime.now(UTC))
@@ -77,9 +97,9 @@ def train(
             earlier = None if resume is None else _choose_unfinished(jobs, resume)
             if earlier and not arguments:
                 arguments = read_arguments(connection, earlier)
-        facts = _prepare(config, record, session, connection, images, reporter)
+        facts, images = _prepare(config, record, session, connection, images, reporter)
         probe.require_gpu(facts, allow_cpu=config.allow_cpu)
-        spec = job_spec(config, record, facts, images, job, arguments, is_resumed=bool(earlier))
+        spec = job_spec(config, record, facts, images, job, arguments, is_resumed=bool(earlier), program=program)
         if earlier:
             spec = continue_from(spec, earlier, job)
         try:
@@ -109,6 +129,7 @@ def job_spec(
     arguments: Sequence[str],
     *,
     is_resumed: bool = False,
+    program: str = TRAIN,
 ) -> JobSpec:
     """Return what the host will run: the built-in model in the job's directory, or the user's command."""
     directory = f"{JOBS}/{job}"
@@ -117,16 +138,20 @@ def job_spec(
     if record.usd_per_hour is not None:
         environment["DEPLOYER_USD_PER_HOUR"] = f"{record.usd_per_hour:.4f}"
     data = f"{DATA}/{images.folder}".rstrip("/") if images is not None else ""
-    if data:
+    targets = f"{DATA}/{images.targets}" if images is not None and images.targets else ""
+    if isinstance(images, dataset.BucketImages) and images.is_streamed:
+        data, targets = images.url, images.targets
+    elif data:
         environment["DEPLOYER_DATA_DIR"] = data
     if config.train.command:
         command = " ".join([config.train.command, *map(shlex.quote, arguments)])
         # The interpreter that passed the check comes first, so that a plain `python` has torch.
         path = f'export PATH={shlex.quote(str(Path(facts.python).parent))}:"$PATH"; '
         return JobSpec(argv=("/bin/bash", "-c", path + command), cwd=PROJECT, environment=environment)
-    argv = [facts.python, "-m", "model.train", "--data", data, "--output", f"{directory}/artifacts"]
-    if images is not None and images.targets:
-        argv += ["--targets", f"{DATA}/{images.targets}"]
+    argv = [*WITH_OPTUNA, facts.python] if program == TUNE else [facts.python]
+    argv += ["-m", program, "--data", data, "--output", f"{directory}/artifacts"]
+    if targets:
+        argv += ["--targets", targets]
     argv += ["--device", "cuda" if facts.cuda_device else "cpu"]
     return JobSpec(argv=(*argv, *config.train.arguments, *arguments), cwd=directory, environment=environment)
 
@@ -199,8 +224,11 @@ def _prepare(
     connection: ssh.Connection,
     images: dataset.Images | None,
     reporter: Reporter,
-) -> probe.HostFacts:
-    """Send code and data and probe the host: three roads at once, since each waits for something else."""
+) -> tuple[probe.HostFacts, dataset.Images | None]:
+    """Send code and data and probe the host: three roads at once, since each waits for something else.
+
+    Images on S3 are streamed by the job where it can (docs/decisions/0014), and brought to the host where it cannot.
+    """
     with ThreadPoolExecutor(2) as pool:
         facts = pool.submit(probe.probe, connection, pythons=record.pythons)
         code = pool.submit(_send_code, config, connection, images)
@@ -213,11 +241,18 @@ def _prepare(
             step.say(f"{sent} files, {bytes_sent / 1e3:.0f} kB; torch {found.torch}, torchvision {found.torchvision}")
     for note in notes:
         reporter.warn(note)
+    python = found.python or "python3"
+    if isinstance(images, dataset.BucketImages) and not config.train.command:
+        with reporter.step(f"Looking whether the host can read {images.url}") as step:
+            count = dataset.look_on_host(connection, python=python, images=images)
+            step.say("it has no boto3" if count is None else f"{count} files, read while it trains")
+        if count is not None:
+            return found, replace(images, is_streamed=True)
     if images is not None:
         with reporter.step("Bringing the images from the bucket to the host") as step:
-            result = _bring_images(record, connection, images, found.python or "python3", step)
+            result = _bring_images(record, connection, images, python, step)
             step.say(f"{result.fetched} of {result.files} files, {result.fetched_bytes / 1e6:.1f} MB")
-    return found
+    return found, images
 
 
 def _bring_images(

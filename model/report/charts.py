@@ -71,9 +71,10 @@ def make_epoch_axis(epochs: int) -> Axis:
 
 
 def make_log_axis(label: str, low: float, high: float) -> Axis:
-    """Return an axis by powers, with ticks at 1, 2 and 5 times a power of ten, or at the powers alone."""
+    """Return an axis by powers of ten, with as many ticks between them as there is space for."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    factors = (1, 2, 5) if len(exponents) <= 4 else (1,)
+    decades = math.log10(high / low)
+    factors = (1, 2, 5) if decades < 2 else (1, 3) if decades < 3.5 else (1,)
     ticks = [factor * 10.0**exponent for exponent in exponents for factor in factors]
     first = max((place for place, tick in enumerate(ticks) if tick <= low * (1 + 1e-9)), default=0)
     last = next((place for place, tick in enumerate(ticks) if tick >= high * (1 - 1e-9)), len(ticks) - 1)

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 
 from model.console import count
-from model.report.charts import Line, draw_lines, make_axis, make_log_axis
+from model.report.charts import (
+    Axis,
+    Line,
+    Point,
+    draw_lines,
+    make_axis,
+    make_epoch_axis,
+    make_log_axis,
+    make_share_axis,
+)
 from model.report.diagrams import Bar, draw_bars
 from model.report.markup import draw_section, draw_table, fill_page, fold_rest, list_facts, show_label, show_value
 from model.tuning.space import Range, Space, spell
@@ -62,17 +72,47 @@ def _draw_best(trials: Sequence[Trial], space: Space) -> str:
 def _draw_history(trials: Sequence[Trial]) -> str:
     finished = [(float(trial.number), trial.score) for trial in trials if trial.state == FINISHED]
     stopped = [(float(trial.number), trial.curve[-1][1]) for trial in trials if trial.state == STOPPED and trial.curve]
-    if not finished:
-        return ""
-    best = [(number, max(score for _, score in finished[: place + 1])) for place, (number, _) in enumerate(finished)]
-    lines = [Line(name="best so far", points=best, style="first"),
-             Line(name="finished", points=finished, style="second", is_joined=False)]  # fmt: skip
+    lines = [
+        Line(name="best so far", points=_climb(finished), style="first"),
+        Line(name="finished", points=finished, style="second", is_joined=False),
+    ]
     if stopped:
         lines.append(Line(name="stopped early, as it stood", points=stopped, style="sixth", is_joined=False))
-    scores = [score for _, score in finished + stopped]
-    x = make_axis("trial", [1.0, float(max(trial.number for trial in trials))])
-    y = make_axis("balanced accuracy", [min(scores), *[max(scores)] * 50])  # the best is no spike to be cut off
-    return f'<div class="curves">{draw_lines(lines, title="Trials", x=x, y=y)}</div>'
+    x = replace(make_epoch_axis(max(trial.number for trial in trials)), label="trial")
+    y = _make_score_axis([score for _, score in finished + stopped])
+    return f'<div class="curves">{draw_lines(lines, title="Trials", x=x, y=y)}{_draw_curves(trials)}</div>'
+
+
+def _climb(points: Sequence[Point]) -> list[Point]:
+    """Return the steps of the highest so far."""
+    steps: list[Point] = []
+    for number, score in points:
+        best = steps[-1][1] if steps else score
+        steps += [(number, best), (number, max(best, score))]
+    return steps
+
+
+def _draw_curves(trials: Sequence[Trial]) -> str:
+    best = pick_best(trials)
+    told = [trial for trial in trials if len(trial.curve) > 1]
+    if best not in told:
+        return ""
+    lines = [
+        Line(
+            name=f"trial {trial.number}, the best" if trial == best else f"trial {trial.number}",
+            points=trial.curve,
+            style="first" if trial == best else "sixth",
+            is_faint=trial != best,
+        )
+        for trial in sorted(told, key=lambda trial: trial == best)
+    ]
+    y = _make_score_axis([score for line in lines for _, score in line.points])
+    return draw_lines(lines, title="Each trial as it learns", x=make_share_axis("share of the training"), y=y)
+
+
+def _make_score_axis(scores: Sequence[float]) -> Axis:
+    """Return an axis on which the best is never cut off as a spike."""
+    return make_axis("balanced accuracy", [min(scores), *[max(scores)] * 50])
 
 
 def _draw_options(trials: Sequence[Trial], space: Space) -> str:
@@ -83,10 +123,14 @@ def _draw_options(trials: Sequence[Trial], space: Space) -> str:
     for name, searched in space.items():
         if isinstance(searched, Range):
             points = [(float(trial.values[name]), trial.score) for trial in finished if name in trial.values]
-            axis = make_log_axis if searched.is_log else lambda label, low, high: make_axis(label, [low, *[high] * 50])
-            x = axis(spell(name), searched.low, searched.high)
-            y = make_axis("balanced accuracy", [min(score for _, score in points), *[max(s for _, s in points)] * 50])
-            dots = Line(name="trials", points=points, style="first", is_joined=False)
+            low, high = searched.low, searched.high
+            x = (
+                make_log_axis(spell(name), low, high)
+                if searched.is_log
+                else make_axis(spell(name), [low, *[high] * 50])
+            )
+            y = _make_score_axis([score for _, score in points])
+            dots = Line(name="trials", points=points, style="first", is_faint=True, is_joined=False)
             charts.append(draw_lines([dots], title=spell(name), x=x, y=y))
         else:
             by_value = {
@@ -107,14 +151,16 @@ def _draw_trials(trials: Sequence[Trial], space: Space) -> str:
     rows = [
         [
             f"{trial.number}{' (preset)' if trial.is_base else ''}",
-            f"{trial.score:.3f}" if trial.state == FINISHED else escape(trial.reason) or trial.state,
+            f"{trial.score:.3f}" if trial.state == FINISHED else trial.state,
             *(show_value(trial.values.get(name)) for name in space),
         ]
         for trial in ordered
     ]
     head = ["trial", "balanced accuracy", *map(spell, space)]
     rest = fold_rest(len(rows) - SHOWN_TRIALS, draw_table("Trials, continued", head, rows[SHOWN_TRIALS:]))
-    return draw_table("Trials, the best first", head, rows[:SHOWN_TRIALS]) + rest
+    reasons = "".join(f"<li>Trial {trial.number}: {escape(trial.reason)}</li>" for trial in trials if trial.reason)
+    failed = f"<ul>{reasons}</ul>" if reasons else ""
+    return failed + draw_table("Trials, the best first", head, rows[:SHOWN_TRIALS]) + rest
 
 
 def _tell_states(trials: Sequence[Trial]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -64,11 +65,13 @@ def write_results(config: TuneConfig, study: Study, judges: Judges) -> list[str]
 
 
 def describe_command(config: TuneConfig) -> str:
-    """Return how to train with the preset that was found."""
-    base = config.base
+    """Return how to train with the preset that was found; a job's results go to the machine that ordered it."""
+    base, job = config.base, os.environ.get("DEPLOYER_JOB")
     kept = ("targets", "group_from", "split", "validation_share", "test_share", "weights", "start_from", "seed")
     words = ["python", "-m", "model.train", "--data", str(base.data), "--output", "results"]
     words += ["--preset", str(base.output / "best.json")]
+    if job:
+        words = ["deployer", "train", "--", "--preset", f"runs/{job}/best.json"]
     for name in kept:
         if name in config.typed:
             words += [f"--{spell(name)}", str(getattr(base, name))]
