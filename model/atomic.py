@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from model.errors import SaveError
+from model.errors import SaveError, name_reason
 
 
 def write_file(path: Path, content: bytes | memoryview) -> None:
@@ -65,9 +65,8 @@ def write_text(path: Path, text: str) -> None:
 
 def save_error(path: Path, error: OSError) -> SaveError:
     """Return what to tell when the system refuses to write `path`."""
-    reason = (error.strerror or str(error)).lower()
     return SaveError(
-        f"{path} cannot be written: {reason}.",
+        f"{path} cannot be written: {name_reason(error)}.",
         hint="Free some space or choose another --output folder; a file that was there before is unchanged.",
     )
 

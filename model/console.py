@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from model.errors import Interrupted, ModelError, UsageError
+from model.errors import Interrupted, ModelError, UsageError, name_reason
 from model.launch import read_launch
 
 # How many names a warning shows before it says "and N more".
@@ -28,8 +28,7 @@ def run(main: Callable[[], None]) -> int:
         sys.stdout.flush()
     except OSError as error:
         _silence(sys.stdout)
-        reason = (error.strerror or str(error)).lower()
-        write(f"Error: What was to be printed cannot be written: {reason}.\n", sys.stderr)
+        write(f"Error: What was to be printed cannot be written: {name_reason(error)}.\n", sys.stderr)
         return code or 1
     return code
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from model.data.formats import is_image_name, is_picture_name
 from model.data.listing import ListedPath, Place
-from model.errors import DataError
+from model.errors import DataError, name_reason
 
 # A folder of this machine, or one of a listing: what is found in it is of the same kind.
 P = TypeVar("P", Path, ListedPath)
@@ -161,7 +161,7 @@ def _leads_up(parent: str, name: str, real: str) -> bool:
 
 
 def _refuse_unreadable(error: OSError) -> None:
-    raise DataError(f"The folder {error.filename} cannot be read: {error.strerror}.", hint="Mend its permissions.")
+    raise DataError(f"The folder {error.filename} cannot be read: {name_reason(error)}.", hint="Mend its permissions.")
 
 
 def _refuse_outside(name: str) -> None:

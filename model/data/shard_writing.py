@@ -21,7 +21,7 @@ from model.data.labelled import BadFile, LabelledImages, Sample
 from model.data.shard_index import INDEX_NAME, Indexed, write_index
 from model.data.shelves import Shelf
 from model.data.sources import Source
-from model.errors import DataError, UsageError
+from model.errors import DataError, UsageError, name_reason
 from model.progress import Progress
 
 MB = 1_000_000
@@ -95,7 +95,8 @@ class _Writer:
         try:
             body = self._source.read(sample.key)
         except OSError as error:
-            raise DataError(f"{sample.name} cannot be read: {error.strerror}.", hint="Mend or remove it.") from error
+            why = name_reason(error)
+            raise DataError(f"{sample.name} cannot be read: {why}.", hint="Mend or remove it.") from error
         key = f"{place:09d}"
         image = f"{key}{PurePosixPath(sample.name).suffix.lower()}"
         start = self._write_file(file, image, body)

@@ -12,7 +12,7 @@ from model.arguments import S3_SCHEME
 from model.data.folders import find_files, has_pictures
 from model.data.formats import is_picture_name
 from model.data.listing import ListedPath, Listing, Place
-from model.errors import DataError
+from model.errors import DataError, name_reason
 
 __all__ = ["S3_SCHEME", "Entry", "FolderSource", "Source", "hold", "name_of", "open_source", "restore_url"]
 
@@ -125,7 +125,7 @@ class FolderSource:
         try:
             status = (self._root / name).stat()
         except OSError as error:
-            raise DataError(f"{self._root / name} cannot be read: {error.strerror}.") from error
+            raise DataError(f"{self._root / name} cannot be read: {name_reason(error)}.") from error
         return Entry(name=name, size=status.st_size, version=f"{status.st_size}-{status.st_mtime_ns}")
 
     def read(self, name: str) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from model.data.formats import is_picture_name
 from model.data.listing import Place
-from model.errors import DataError
+from model.errors import DataError, name_reason
 
 NAMES = ("targets.csv", "targets.tsv")
 
@@ -127,7 +127,7 @@ def _read_text(path: Place) -> str:
     except FileNotFoundError:
         raise DataError(f"The targets file {path} does not exist.") from None
     except OSError as error:
-        raise DataError(f"The targets file {path} cannot be read: {error.strerror}.") from error
+        raise DataError(f"The targets file {path} cannot be read: {name_reason(error)}.") from error
     # Excel's "Unicode text" is UTF-16 with a byte order mark.
     encoding = "utf-16" if content[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig"
     try:

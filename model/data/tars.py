@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from model.errors import DataError
+from model.errors import DataError, name_reason
 from model.storage.ahead import ReadAhead
 from model.storage.client import Listed
 from model.storage.fetching import Fetcher
@@ -77,7 +77,7 @@ class LocalTars:
                     self._open[span.tar] = os.open(self._paths[span.tar], os.O_RDONLY)
             return os.pread(self._open[span.tar], span.size, span.start)
         except OSError as error:
-            raise DataError(f"{self._paths[span.tar]} cannot be read: {error.strerror}.") from error
+            raise DataError(f"{self._paths[span.tar]} cannot be read: {name_reason(error)}.") from error
 
     def read_beside(self, name: str) -> bytes | None:
         path = next(iter(self._paths.values())).parent / name

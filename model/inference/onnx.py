@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.images import Pixels
-from model.errors import CheckpointError, UsageError
+from model.errors import CheckpointError, UsageError, name_reason
 from model.threads import count_cores
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def read_export(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise CheckpointError(f"There is no model in {path}.", hint="Name what the export wrote.") from error
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+        raise CheckpointError(f"{path} cannot be read: {name_reason(error)}.") from error
 
 
 def has_onnx_runtime() -> bool:

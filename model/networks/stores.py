@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from model.console import say
-from model.errors import SaveError, UsageError
+from model.errors import SaveError, UsageError, name_reason
 from model.progress import PROGRESS_SECONDS, every
 from model.storage.client import connect
 
@@ -79,7 +79,7 @@ class _Folder:
         try:
             return sorted(path.name for path in self.folder.iterdir() if path.name.startswith(stem))
         except OSError as error:
-            raise UsageError(f"--weights {self.folder} cannot be read: {error.strerror}.") from error
+            raise UsageError(f"--weights {self.folder} cannot be read: {name_reason(error)}.") from error
 
     def bring(self, name: str, cache: Path, check: Check) -> Path:  # noqa: ARG002
         return self.folder / name

@@ -132,9 +132,7 @@ class _Search:
     def _refuse_unreadable(self, folder: Path) -> None:
         for error in self.unreadable:
             if error.filename == str(folder):
-                raise DataError(
-                    f"The folder {folder} cannot be read: {name_reason(error)}."
-                ) from error
+                raise DataError(f"The folder {folder} cannot be read: {name_reason(error)}.") from error
 
 
 def _is_wanted(name: str) -> bool:

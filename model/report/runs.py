@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.errors import DataError, UsageError
+from model.errors import DataError, UsageError, name_reason
 
 METRICS = "metrics.json"
 
@@ -93,7 +93,7 @@ def _load(folder: Path, name: str) -> Run:
         _ = metrics["validation"], test["accuracy"], test["count"], len(test["labels"]), test["confusion_matrix"]
     except OSError as error:
         raise DataError(
-            f"{folder / METRICS} cannot be read: {error.strerror}.", hint="Look at its permissions."
+            f"{folder / METRICS} cannot be read: {name_reason(error)}.", hint="Look at its permissions."
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(

@@ -20,7 +20,7 @@ import numpy as np
 
 from model.console import count
 from model.data.images import Pixels
-from model.errors import DataError, UsageError
+from model.errors import DataError, UsageError, name_reason
 from model.video.decoding import Decoder, LostFrames, Picture
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def _read_duration(container: InputContainer, stream: VideoStream) -> float | No
 def _unreadable(path: Path, error: OSError) -> DataError:
     if isinstance(error, FileNotFoundError):
         return DataError(f"{path} does not exist.")
-    return DataError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.")
+    return DataError(f"{path} cannot be read: {name_reason(error)}.")
 
 
 def _to_pixels(frame: av.VideoFrame) -> Pixels:

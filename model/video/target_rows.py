@@ -10,7 +10,7 @@ from pathlib import Path
 
 from model.atomic import write_file
 from model.data.targets import read_targets
-from model.errors import DataError, UsageError
+from model.errors import DataError, UsageError, name_reason
 
 HEADER = ("filename", "label", "group")
 
@@ -56,7 +56,7 @@ def _read_rows(table: Path) -> Mapping[str, str]:
     try:
         content = table.read_bytes()
     except OSError as error:
-        raise DataError(f"{table} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+        raise DataError(f"{table} cannot be read: {name_reason(error)}.") from error
     first = content.removeprefix(_BYTE_ORDER_MARK).split(b"\n", 1)[0].strip()
     if first.decode("utf-8", "replace").lower() != ",".join(HEADER):
         raise DataError(
