@@ -51,7 +51,7 @@ class EventLog:
         if self._is_off:
             return
         try:
-            append_to_file(self._path, _encode(figures, step, is_first=not self.is_begun))
+            append_to_file(self._path, _write_records(figures, step, is_first=not self.is_begun))
         except ModuleNotFoundError:
             self._is_off = True
             say(NOTE)
@@ -71,7 +71,7 @@ def _describe_epoch(epoch: Mapping[str, Any]) -> tuple[dict[str, float], int]:
     return figures, int(epoch["epoch"])
 
 
-def _encode(figures: Mapping[str, float], step: int, *, is_first: bool) -> bytes:
+def _write_records(figures: Mapping[str, float], step: int, *, is_first: bool) -> bytes:
     """Return records of an event file; raises ModuleNotFoundError without tensorboard."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary

@@ -95,11 +95,13 @@ def collect_answers(dataset: Dataset, fitted: Fitted) -> dict[str, Answers]:
         if len(folds) > 1:
             positions = [np.array(fold, dtype=np.int64) for fold in folds]
             temperatures = cross_fit_temperatures(known.logits, known.targets, known.positions, positions)
-        answers[name] = _scale(evaluation, temperatures, [len(fold) for fold in folds], dataset)
+        answers[name] = _apply_temperatures(evaluation, temperatures, [len(fold) for fold in folds], dataset)
     return answers
 
 
-def _scale(evaluation: Evaluation, temperatures: Sequence[float], sizes: Sequence[int], dataset: Dataset) -> Answers:
+def _apply_temperatures(
+    evaluation: Evaluation, temperatures: Sequence[float], sizes: Sequence[int], dataset: Dataset
+) -> Answers:
     """Divide each fold's rows, which follow each other, by the fold's temperature."""
     edges = np.cumsum(sizes)[:-1]
     scaled = [

@@ -63,7 +63,7 @@ class MomentCollector:
             timecode=timecode,
             label=label,
             probability=probability,
-            picture=_encode(picture),
+            picture=_save_jpeg(picture),
         )
         if is_same_run:
             runs[-1] = moment
@@ -125,7 +125,7 @@ def draw_contact_sheet(title: str, moments: Sequence[Moment]) -> bytes:
         draw.text((left, top + picture.height + 3), moment.timecode, fill=_INK, font=font)
         words = _fit(moment.label, f" {moment.probability:.2f}", width, font)
         draw.text((left, top + picture.height + 22), words, fill=_GREY, font=font)
-    return _encode(sheet)
+    return _save_jpeg(sheet)
 
 
 def _fit(label: str, after: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
@@ -137,7 +137,7 @@ def _fit(label: str, after: str, width: int, font: ImageFont.FreeTypeFont | Imag
     return f"{label}…{after}"
 
 
-def _encode(picture: Image.Image) -> bytes:
+def _save_jpeg(picture: Image.Image) -> bytes:
     content = io.BytesIO()
     picture.save(content, "JPEG", quality=_QUALITY)
     return content.getvalue()

@@ -8,7 +8,7 @@ from typing import Any
 
 from model.console import format_duration
 from model.report.markup import FIGURES, get, show_figure, show_interval, show_share, show_value
-from model.report.pairing import Pairing, pair_with_first, tell_pairing
+from model.report.pairing import Pairing, pair_runs, tell_pairing
 from model.report.runs import Run
 
 # What differs between any two runs and says nothing.
@@ -56,7 +56,7 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
         runs=runs,
         figures=tuple(_list_figures(runs)),
         differences=tuple(_list_differences(runs)),
-        pairings=tuple(pair_with_first(runs)),
+        pairings=tuple((run, pair_runs(runs[0], run)) for run in runs[1:]),
     )
 
 

@@ -48,7 +48,7 @@ def compute_heat(network: nn.Module, images: Tensor, answers: Sequence[int]) -> 
     finally:
         for module, was_training in modes.items():
             module.training = was_training
-    return None if gradient is None else _scale(_sum_channels((gradient * chosen).detach().float()))
+    return None if gradient is None else _stretch_to_one(_sum_channels((gradient * chosen).detach().float()))
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def _sum_channels(product: Tensor) -> Tensor:
     return product[:, 1:].sum(dim=2).reshape(-1, side, side)
 
 
-def _scale(heat: Tensor) -> Heat:
+def _stretch_to_one(heat: Tensor) -> Heat:
     heat = heat.relu()
     highest = heat.amax(dim=(1, 2), keepdim=True)
     scaled: Heat = (heat / highest.clamp(min=1e-30)).cpu().numpy()

@@ -8,7 +8,6 @@ in whole groups at a time, because the pictures of one dive are not so many inde
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,8 +134,3 @@ def estimate_gain(gains: NDArray[np.int64] | NDArray[np.float64], clusters: Inte
     half = compute_student(groups - 1) * error
     mean = float(gains.mean())
     return max(-1.0, mean - half), min(1.0, mean + half)
-
-
-def pair_with_first(runs: Sequence[Run]) -> list[tuple[Run, Pairing | None]]:
-    """Compare every run with the one named first."""
-    return [(run, pair_runs(runs[0], run)) for run in runs[1:]]

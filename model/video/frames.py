@@ -105,7 +105,7 @@ def _save_frames(
                     _refuse_other_picture(present[name], _make_picture(frame, config.size))
                 elif name not in thrown_away:
                     present[name] = config.output / name
-                    write_file(present[name], _encode(_make_picture(frame, config.size), config.format))
+                    write_file(present[name], _save_picture(_make_picture(frame, config.size), config.format))
                     saved += 1
                 bar.advance()
         for note in opened.notes:
@@ -130,7 +130,7 @@ def _make_picture(frame: Frame, size: int) -> Image.Image:
     return picture
 
 
-def _encode(picture: Image.Image, suffix: str) -> bytes:
+def _save_picture(picture: Image.Image, suffix: str) -> bytes:
     content = io.BytesIO()
     if suffix == "png":
         picture.save(content, "PNG", compress_level=_PNG_LEVEL)
