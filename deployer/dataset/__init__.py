@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from deployer.dataset.bucket import BucketImages, locate
 from deployer.dataset.folder import Dataset, scan
-from deployer.dataset.host import DataResult, fetch_on_host, mirror_on_host
+from deployer.dataset.host import DataResult, fetch_on_host, look_on_host, mirror_on_host
 from deployer.dataset.manifest import Manifest, UploadPlan, plan
 from deployer.dataset.push import PushResult, push
 from deployer.dataset.sets import ImageSet, describe_manifest, find_sets
@@ -33,6 +33,7 @@ __all__ = [
     "fetch_on_host",
     "find_sets",
     "locate",
+    "look_on_host",
     "mirror_on_host",
     "plan",
     "push",

@@ -16,13 +16,17 @@ SUFFIXES = IMAGE_SUFFIXES | TABLE_SUFFIXES | {SHARD_SUFFIX}
 
 @dataclass(frozen=True, kw_only=True)
 class BucketImages:
-    """The images below `prefix` ("" or "folder/"); `targets` is the table that [data] targets names, relative to it."""
+    """The images below `prefix` ("" or "folder/"); `targets` is the table that [data] targets names, relative to it.
+
+    With `is_streamed` they are not brought to the host: the job reads them while it trains.
+    """
 
     bucket: str
     prefix: str
     region: str
     targets: str
     folder: str = ""
+    is_streamed: bool = False
 
     @property
     def url(self) -> str:

@@ -64,14 +64,33 @@ def mirror_on_host(
 
     Raises RemoteError: no access, no images there, no such targets file, no space.
     """
-    what = (f"--prefix={images.prefix}", f"--suffixes={','.join(sorted(SUFFIXES))}", f"--table={images.targets}")
-    command = agent.prepare(connection, AGENT, images.bucket, images.region, destination, *what, python=python)
+    command = agent.prepare(connection, AGENT, images.bucket, images.region, destination, *_what(images), python=python)
+    return _fetch(connection, python, command, _hints(images), on_progress)
+
+
+def look_on_host(connection: Connection, *, python: str, images: BucketImages) -> int | None:
+    """Return how many objects a job can read where they are; None where its `python` has no boto3 to read them with.
+
+    Raises RemoteError as `mirror_on_host` does: better now than in the job.
+    """
+    command = agent.prepare(
+        connection, AGENT, images.bucket, images.region, ".", *_what(images), "--look", python=python
+    )
+    last, returncode = _watch(connection, command, lambda _fetched, _total: None)
+    return None if returncode == EXIT_NO_BOTO3 else _read_result(connection, last, returncode, _hints(images)).files
+
+
+def _what(images: BucketImages) -> tuple[str, ...]:
+    return f"--prefix={images.prefix}", f"--suffixes={','.join(sorted(SUFFIXES))}", f"--table={images.targets}"
+
+
+def _hints(images: BucketImages) -> Mapping[str, str]:
     access = (
         f"`deployer up` gives the host's role the right to read {images.url}. Where it has: the bucket's own policy, "
         "its KMS key or an archive class (Glacier) can refuse it still."
     )
     data = f"Look with `aws s3 ls {images.url}`, and correct [data] in deployer.toml; then run `deployer train` again."
-    return _fetch(connection, python, command, {**HINTS, "aws": access, "data": data}, on_progress)
+    return {**HINTS, "aws": access, "data": data}
 
 
 def _fetch(
@@ -86,6 +105,12 @@ def _fetch(
     if returncode == EXIT_NO_BOTO3:
         _install_boto3(connection, python)
         last, returncode = _watch(connection, command, on_progress or (lambda _fetched, _total: None))
+    return _read_result(connection, last, returncode, hints)
+
+
+def _read_result(
+    connection: Connection, last: Mapping[str, Any], returncode: int, hints: Mapping[str, str]
+) -> DataResult:
     if returncode or last.get("event") != "done":
         said = last.get("message") or f"it ended with exit code {returncode}"
         hint = hints.get(str(last.get("kind")), "")

@@ -24,11 +24,18 @@ def main(words: list[str]) -> None:
     parser.add_argument("--prefix", help="take the objects below it as they are, instead of the manifest's files")
     parser.add_argument("--suffixes", default="", help="of the objects to take, in lower case, divided by commas")
     parser.add_argument("--table", default="", help="the object below the prefix that must be there")
+    parser.add_argument("--look", action="store_true", help="bring nothing: see that a job here can read the objects")
     arguments = parser.parse_args(words)
-    # At the end of the path: what this Python has itself comes first.
-    sys.path.append(str(Path("~/.deployer/boto3").expanduser()))
+    if not arguments.look:  # a job has what its Python has
+        # At the end of the path: what this Python has itself comes first.
+        sys.path.append(str(Path("~/.deployer/boto3").expanduser()))
     try:
-        fetch(arguments, Path(arguments.destination).expanduser())
+        if arguments.look:
+            objects.look(
+                arguments.bucket, arguments.region, arguments.prefix, read_suffixes(arguments), arguments.table
+            )
+        else:
+            fetch(arguments, Path(arguments.destination).expanduser())
     except ModuleNotFoundError as error:
         say("error", kind="boto3", message=f"{sys.executable} has no {error.name}")
         sys.exit(EXIT_NO_BOTO3)
@@ -50,5 +57,10 @@ def fetch(arguments: argparse.Namespace, destination: Path) -> None:
         if arguments.prefix is None:
             shards.fetch(arguments.bucket, arguments.region, folder)
         else:
-            suffixes = frozenset(arguments.suffixes.split(","))
+            suffixes = read_suffixes(arguments)
             objects.fetch(arguments.bucket, arguments.region, folder, arguments.prefix, suffixes, arguments.table)
+
+
+def read_suffixes(arguments: argparse.Namespace) -> frozenset[str]:
+    """Return the suffixes of the objects to take."""
+    return frozenset(arguments.suffixes.split(","))

@@ -22,12 +22,7 @@ def fetch(bucket: str, region: str, folder: Folder, prefix: str, suffixes: froze
     An object is known by size and ETag. Each file gets its object's time, by which it is known even after a kill -9.
     """
     store = Store(bucket, region, CONNECTIONS)
-    found = {item.name: item for item in store.list_objects(prefix) if is_wanted(item.name, suffixes)}
-    where = f"s3://{bucket}/{prefix}"
-    if not found:
-        raise Problem("data", f"there are no images in {where} (looked for {', '.join(sorted(suffixes))})")
-    if table and table not in found:
-        raise Problem("data", f"{where}{table} does not exist, which targets under [data] names")
+    found = find(store, f"s3://{bucket}/{prefix}", prefix, suffixes, table)
     for name in found:
         check_name(name)
     removed = folder.prepare(found)
@@ -40,6 +35,24 @@ def fetch(bucket: str, region: str, folder: Folder, prefix: str, suffixes: froze
     finally:
         folder.save()
     say("done", files=len(found), fetched=len(wanted), fetched_bytes=total, removed=removed)
+
+
+def look(bucket: str, region: str, prefix: str, suffixes: frozenset[str], table: str) -> None:
+    """See that there are such objects and that one of them can be read."""
+    store = Store(bucket, region, 1)
+    found = find(store, f"s3://{bucket}/{prefix}", prefix, suffixes, table)
+    store.open_object(found[min(found)])
+    say("done", files=len(found), fetched=0, fetched_bytes=0, removed=0)
+
+
+def find(store: Store, where: str, prefix: str, suffixes: frozenset[str], table: str) -> dict[str, Object]:
+    """Return the objects by their names; refuse a place without images, or without the table."""
+    found = {item.name: item for item in store.list_objects(prefix) if is_wanted(item.name, suffixes)}
+    if not found:
+        raise Problem("data", f"there are no images in {where} (looked for {', '.join(sorted(suffixes))})")
+    if table and table not in found:
+        raise Problem("data", f"{where}{table} does not exist, which targets under [data] names")
+    return found
 
 
 def is_wanted(name: str, suffixes: frozenset[str]) -> bool:
