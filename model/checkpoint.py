@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from model.atomic import write_file
 from model.config import TTAS
+from model.console import list_names
 from model.errors import CheckpointError, NetworkError, SaveError
 from model.networks.catalogue import build_empty, drop_auxiliary, refuse_unfit
 
@@ -127,6 +128,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return checkpoint
 
 
+def refuse_other_classes(path: Path, checkpoint: Checkpoint, classes: tuple[str, ...], *, hint: str) -> None:
+    """Raise CheckpointError when a training on images of these classes cannot go on from a checkpoint."""
+    if checkpoint.classes != classes:
+        raise CheckpointError(
+            f"{path} tells apart {list_names(checkpoint.classes)}; these images are {list_names(classes)}.", hint=hint
+        )
+
+
 class _NotOursError(Exception):
     """What the file says cannot be."""
 
@@ -216,12 +225,12 @@ def _refuse_absurd(checkpoint: Checkpoint, file_bytes: int) -> None:
 
 
 def _refuse_misfit(network: nn.Module, state: Mapping[str, Any]) -> None:
-    expected, found = _describe(network.state_dict()), _describe(state)
+    expected, found = _list_shapes(network.state_dict()), _list_shapes(state)
     if found != expected:
         name = min(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
         was, should = found.get(name, "missing"), expected.get(name, "unknown")
         raise NetworkError(f"its weights do not fit; {name} is {was} instead of {should}.")
 
 
-def _describe(state: Mapping[str, Any]) -> dict[str, str]:
+def _list_shapes(state: Mapping[str, Any]) -> dict[str, str]:
     return {name: f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}" for name, tensor in state.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -110,16 +110,20 @@ def drop_auxiliary(state: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def load_weights(network: nn.Module, state: Mapping[str, Any]) -> None:
-    """Copy weights into a network, which may have auxiliary heads of its own; raises NetworkError where they differ."""
+def load_weights(network: nn.Module, state: Mapping[str, Any], *, without: Collection[str] = ()) -> None:
+    """Copy weights into a network; raises NetworkError where they differ.
+
+    Auxiliary heads may be in one of them only, and what `without` names in the network only.
+    """
     try:
         result = network.load_state_dict(state, strict=False)
     except (AssertionError, RuntimeError) as error:
-        raise NetworkError("The weights have other shapes than those of the network.") from error
-    missing = [name for name in result.missing_keys if not name.startswith(AUXILIARY)]
+        raise NetworkError("The weights do not fit the network: layers have other shapes.") from error
+    missing = [name for name in result.missing_keys if not name.startswith(AUXILIARY) and name not in without]
     unexpected = [name for name in result.unexpected_keys if not name.startswith(AUXILIARY)]
     if missing or unexpected:
-        raise NetworkError(f"The weights are not those of the network: {(missing + unexpected)[0]} is in one only.")
+        why = f"{missing[0]} is missing" if missing else f"{unexpected[0]} is too much"
+        raise NetworkError(f"The weights do not fit the network: {why}.")
 
 
 def _fits(arch: str, class_count: int, image_size: int, batch_size: int, *, auxiliary: bool) -> bool:

@@ -21,9 +21,9 @@ from torchvision.models import VisionTransformer
 from torchvision.models.vision_transformer import interpolate_embeddings
 
 from model.digest import digest_file
-from model.errors import NetworkError, UsageError
+from model.errors import NetworkError, UsageError, name_reason
 from model.networks import stores
-from model.networks.catalogue import AUXILIARY, OURS, resolve_arch
+from model.networks.catalogue import OURS, load_weights, resolve_arch
 from model.networks.heads import name_head
 
 # Inception and GoogLeNet were trained on values from -1 to 1, all others as their weights say.
@@ -77,13 +77,14 @@ def load_pretrained(network: nn.Module, pretrained: Pretrained, *, image_size: i
     try:
         if isinstance(network, VisionTransformer):
             state = interpolate_embeddings(image_size, network.patch_size, state)
-        result = network.load_state_dict(state, strict=False)
-    except (AssertionError, KeyError, RuntimeError, ValueError) as error:
-        raise _misfit(pretrained, "layers have other shapes") from error
-    missing = [name for name in result.missing_keys if name not in heads]
-    unexpected = [name for name in result.unexpected_keys if not name.startswith(AUXILIARY)]
-    if missing or unexpected:
-        raise _misfit(pretrained, f"{missing[0]} is missing" if missing else f"{unexpected[0]} is too much")
+        load_weights(network, state, without=heads)
+    # Position embeddings that are missing, or of another length.
+    except (KeyError, NetworkError, RuntimeError, ValueError) as error:
+        why = error.message if isinstance(error, NetworkError) else "Its layers have other shapes."
+        raise UsageError(
+            f"{pretrained.path} does not hold the weights of {pretrained.arch}. {why}",
+            hint="Remove it, or choose the --arch that it is of.",
+        ) from error
 
 
 def _find_file(arch: str, url: str, where: str) -> Path:
@@ -129,7 +130,7 @@ def _refuse_altered(path: Path, called: str, *, url: str) -> None:
     try:
         digest = digest_file(path)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+        raise UsageError(f"{path} cannot be read: {name_reason(error)}.") from error
     name, begins = _parse(called), digest[:8]
     if not digest.startswith(name["digest"]):
         raise UsageError(
@@ -162,10 +163,3 @@ def _read(path: Path) -> OrderedDict[str, Tensor]:
     # What the layers noted of their versions, an attribute of PyTorch's dictionaries; MNASNet insists on it.
     vars(state).update(vars(content) if isinstance(content, OrderedDict) else {})
     return state
-
-
-def _misfit(pretrained: Pretrained, why: str) -> UsageError:
-    return UsageError(
-        f"{pretrained.path} does not hold the weights of {pretrained.arch}: {why}.",
-        hint="Remove it, or choose the --arch that it is of.",
-    )

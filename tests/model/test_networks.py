@@ -100,7 +100,7 @@ def test_load_weights_refuses_those_of_another_network() -> None:
 
     with pytest.raises(NetworkError, match="other shapes"):
         load_weights(network, build_network("small_resnet", class_count=3, image_size=32).state_dict())
-    with pytest.raises(NetworkError, match=r"stem\.0\.weight is in one only"):
+    with pytest.raises(NetworkError, match=r"stem\.0\.weight is missing"):
         load_weights(network, {name: part for name, part in network.state_dict().items() if name != "stem.0.weight"})
 
 
@@ -144,6 +144,17 @@ def test_freeze_norm_keeps_statistics_through_training_copies_and_phases() -> No
         "running_var",
         "num_batches_tracked",
     }
+
+
+@pytest.mark.parametrize(("arch", "options", "share"), [("cnn", (), 0.3), ("cnn", ("--dropout", "0.4"), 0.4)])
+def test_a_network_keeps_its_own_dropout_unless_another_is_asked_for(
+    arch: str, options: tuple[str, ...], share: float
+) -> None:
+    config = parse_train_arguments(["--data", "photos", "--output", "results", "--arch", arch, *options])
+
+    network = build_network(config.arch, class_count=3, image_size=64, dropout=config.dropout)
+
+    assert {module.p for module in network.modules() if isinstance(module, nn.Dropout)} == {share}
 
 
 @pytest.mark.parametrize(("arch", "shares"), [("small_resnet", {0.4}), ("vgg11", {0.4}), ("resnet18", set())])
