@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ def draw_noise(width: int, height: int, seed: int) -> NDArray[np.uint8]:
     return np.clip(np.stack(channels, axis=-1) * DEVIATION + 128, 0, 255).astype(np.uint8)
 
 
-@cache
+@lru_cache(maxsize=256)
 def encode_noise(width: int, height: int, seed: int) -> bytes:
     """Return a picture as JPEG."""
     file = io.BytesIO()

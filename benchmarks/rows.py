@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from benchmarks import checking, commands, decoding, failover, loading, stepping, streaming
+from benchmarks import (
+    checking,
+    commands,
+    decoding,
+    failover,
+    frozen,
+    loading,
+    memory,
+    serving,
+    stepping,
+    streaming,
+    waiting,
+)
 from benchmarks.measures import Row
 
-MODULES = (decoding, loading, stepping, streaming, commands, checking, failover)
+MODULES = (decoding, loading, stepping, frozen, streaming, waiting, serving, memory, commands, checking, failover)
 ROWS = {row.name: row for module in MODULES for row in vars(module).values() if isinstance(row, Row)}

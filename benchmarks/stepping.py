@@ -81,11 +81,12 @@ def step_bare(trainer: Trainer, batch: Batch, steps: int) -> Callable[[], object
     from torch.nn.functional import cross_entropy
 
     is_reduced = trainer.precision is not torch.float32
+    images = batch.take(slice(None))
 
     def work() -> None:
         for _ in range(steps):
-            with torch.autocast(batch.images.device.type, trainer.precision, enabled=is_reduced):
-                loss = cross_entropy(trainer.network(batch.images), batch.targets)
+            with torch.autocast(images.device.type, trainer.precision, enabled=is_reduced):
+                loss = cross_entropy(trainer.network(images), batch.targets)
             trainer.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             trainer.optimizer.step()
