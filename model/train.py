@@ -17,7 +17,7 @@ from model.claim import claim, remove_leftovers
 from model.config import TrainConfig, parse_train_arguments
 from model.console import run, say
 from model.data.dataset import Dataset, UnreadableImages, load_dataset
-from model.errors import Interrupted, SaveError
+from model.errors import Interrupted, SaveError, SourceGone
 from model.evaluation.events import EventLog
 from model.evaluation.results import EpochLog
 from model.interruption import Interruption
@@ -43,6 +43,11 @@ def main() -> None:
             last = config.checkpoints / "last.pt"
             if last.is_file() and str(last) not in error.message:
                 error.message += f" The same command with --resume goes on from {last}."
+            raise
+        except SourceGone as error:
+            last = config.checkpoints / "last.pt"
+            if last.is_file():
+                error.hint = f"Once the images can be reached, the same command with --resume goes on from {last}."
             raise
     if metrics is not None:
         _tell(metrics)
