@@ -8,6 +8,7 @@ from benchmarks import (
     decoding,
     failover,
     frozen,
+    gpu,
     loading,
     memory,
     serving,
@@ -17,5 +18,5 @@ from benchmarks import (
 )
 from benchmarks.measures import Row
 
-MODULES = (decoding, loading, stepping, frozen, streaming, waiting, serving, memory, commands, checking, failover)
+MODULES = (decoding, loading, stepping, frozen, streaming, waiting, serving, memory, gpu, commands, checking, failover)
 ROWS = {row.name: row for module in MODULES for row in vars(module).values() if isinstance(row, Row)}

@@ -20,6 +20,7 @@ OPTIMIZERS = ("adam", "adamw")
 SCHEDULES = ("cosine", "one-cycle")
 AUGMENTATIONS = ("none", "standard", "trivial")
 BALANCES = ("none", "weights", "sampler")
+COMPILE = ("auto", "on", "off")
 TTAS = ("none", "flip", "crops")
 
 # Options of a preset in a file besides the figures of `Preset`; the other options are of the images or the machine.
@@ -55,6 +56,7 @@ class TrainConfig(Preset):
     accumulate: int = 1  # parts of a batch, one after the other, where a whole one does not fit
     seed: int = 0
     device: str = "auto"
+    compile: str = "auto"
     profile: bool = False
     cache: str = ""  # the folder of decoded images; "": the user's, where it is worth it; none: nothing is kept
     cache_gb: float = 20.0
@@ -235,6 +237,9 @@ def build_parser(
         " from S3 and for those that take long to decode)",
     )
     machine.add_argument("--cache-gb", type=number(0, 1e6), default=default.cache_gb, help="what the cache may grow to")
+    machine.add_argument(
+        "--compile", choices=COMPILE, default=default.compile, help="torch.compile; auto: on a GPU, for long trainings"
+    )
     machine.add_argument(
         "--profile", action="store_true", help="record an epoch: trace.json.gz for Perfetto, and where its time went"
     )

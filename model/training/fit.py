@@ -17,7 +17,7 @@ from model.config import TrainConfig
 from model.console import say, warn
 from model.data.dataset import Dataset
 from model.data.split import Split
-from model.device import choose_device, describe_device
+from model.device import choose_device, describe_device, let_kernels_be_chosen
 from model.errors import Interrupted
 from model.evaluation.calibration import fit_temperature
 from model.evaluation.results import EpochLog
@@ -74,7 +74,7 @@ def fit(
     """
     processes = processes or Processes()
     device = choose_device(config.device)
-    torch.backends.cudnn.benchmark = True  # every batch has one of few sizes: trying algorithms once pays
+    let_kernels_be_chosen(device)
     start = choose_start(config, dataset)
     around = Surroundings(
         config=config,

@@ -78,20 +78,24 @@ def compute_gradient(trainer: Trainer, batch: Batch, state: TrainingState) -> Te
     """
     while True:
         trainer.optimizer.zero_grad(set_to_none=True)
+        is_short_here = False
         try:
             loss = _add_up_parts(trainer, batch, state.part_size)
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            leave_onednn(error)
+            if not trainer.give_up_compiling(error):
+                if not is_out_of_memory(error):
+                    raise
+                leave_onednn(error)
+                is_short_here = True
             loss = None
         # Outside of `except`: the error holds the tensors that are to be freed.
         with trainer.phase("backward"):
             trainer.exchange.finish()
-        (is_short,) = trainer.processes.agree(loss is None)
-        if loss is not None and not is_short:
+        is_short, must_repeat = trainer.processes.agree(is_short_here, loss is None)
+        if loss is not None and not must_repeat:
             return trainer.processes.exchange(trainer.network, loss)
-        _halve_parts(state, len(batch.images), size=batch.images.shape[-1])
+        if is_short:
+            _halve_parts(state, len(batch.images), size=batch.images.shape[-1])
 
 
 def _add_up_parts(trainer: Trainer, batch: Batch, part_size: int) -> Tensor:
@@ -101,7 +105,7 @@ def _add_up_parts(trainer: Trainer, batch: Batch, part_size: int) -> Tensor:
         trainer.rows.choose(batch.first + first, len(images), batch.total, seed=batch.seed)
         with trainer.phase("forward"):
             with torch.autocast(images.device.type, trainer.precision, enabled=trainer.precision is not torch.float32):
-                answer = trainer.learning(images)
+                answer = trainer.answer(images)
             loss = trainer.compute_loss(answer, targets) / batch.weight
         if first + part_size >= len(batch.images):
             trainer.exchange.open()

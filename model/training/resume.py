@@ -23,7 +23,9 @@ from model.errors import CheckpointError, SaveError
 
 # What a resumed training may be told anew: where things are, and on what it computes. All else makes another model;
 # the number of epochs too, as the learning rate of every step follows from it. A preset is known by its values.
-MAY_CHANGE = frozenset({"data", "output", "targets", "weights", "preset", "device", "resume", "cache", "cache_gb"} | {"profile"})
+MAY_CHANGE = frozenset(
+    {"data", "output", "targets", "weights", "preset", "device", "resume", "cache", "cache_gb", "compile", "profile"}
+)
 # What no option names: it follows from the preset, or from --steps where that is given.
 BOUNDS = {"min_epochs": "epochs of the preset, at least", "max_epochs": "epochs of the preset, at most"}
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.config import TrainConfig
-from model.device import choose_precision
+from model.console import warn
+from model.device import choose_compile, choose_precision
 from model.networks.heads import freeze_body, freeze_norm, unfreeze_body
 from model.training.distributed import Processes
 from model.training.ema import WeightAverage
@@ -53,6 +54,10 @@ class Trainer:
         # What batches are shown to, while learning and while examined.
         self.learning: nn.Module = self.network
         self.examined: nn.Module = self.learnt
+        self._compiled: Callable[[Tensor], Any] | None = None
+        if choose_compile(config.compile, device, steps=steps, is_one_size=config.progressive == 1.0):
+            # As much is drawn for dropout, and the same, as without.
+            self._compiled = torch.compile(self.network, options={"fallback_random": True})
         self._config = config
         self._steps = steps
         self._head_steps = steps if config.freeze else round(steps * config.head_share)
@@ -66,6 +71,7 @@ class Trainer:
     def learn_from_features(self, cut: Callable[[nn.Module], nn.Module]) -> None:
         """Show batches of features from now on to the part of the network that `cut` returns."""
         self.learning, self.examined = cut(self.network), cut(self.learnt)
+        self._compiled = None  # a head is not worth it
 
     def begin_step(self, step: int) -> None:
         """Set the learning rate of a step, counted from 0 over all epochs, and which layers learn in it."""
@@ -86,6 +92,24 @@ class Trainer:
             schedule=config.schedule,
             warm_up=config.warm_up,
         )
+
+    def answer(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Return what a network that learns says about a part of a batch."""
+        network = self.learning if self._compiled is None else self._compiled
+        answer: Tensor | tuple[Tensor, ...] = network(images)
+        return answer
+
+    def give_up_compiling(self, error: BaseException) -> bool:
+        """Go on without the compiler where an error is its own; say whether it is."""
+        if self._compiled is None:
+            return False
+        from torch._dynamo.exc import TorchDynamoException
+
+        if not isinstance(error, TorchDynamoException):
+            return False
+        self._compiled = None
+        warn(f"torch.compile failed, and the training goes on without it: {str(error).strip().splitlines()[0]}")
+        return True
 
     def compute_loss(self, answer: Tensor | tuple[Tensor, ...], targets: Tensor) -> Tensor:
         """Return the sum of the losses of logits, or of logits and those of auxiliary heads, against soft targets."""

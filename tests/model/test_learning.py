@@ -11,18 +11,19 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._dynamo.exc import TorchDynamoException
 from training_runs import SIZE, configure, draw_dataset, train
 
 from model.checkpoint import save_checkpoint
 from model.config import TrainConfig
-from model.device import choose_device, choose_precision
+from model.device import choose_compile, choose_device, choose_precision
 from model.errors import CheckpointError, ModelError, NetworkError, UsageError
 from model.memory import is_out_of_memory, leave_onednn
 from model.networks.catalogue import build_network
 from model.networks.heads import name_head
 from model.training.batches import Loader, build_image_set, refuse_unfit_batches
 from model.training.distributed import Processes
-from model.training.loop import compute_gradient, evaluate
+from model.training.loop import compute_gradient, evaluate, train_one_epoch
 from model.training.randomness import RowDropout, Rows, derive_seed
 from model.training.state import TrainingState
 from model.training.trainer import Trainer
@@ -35,9 +36,9 @@ def _images(count: int = 24, size: int = SIZE) -> Tensor:
     return torch.randint(0, 256, (count, size, size, 3), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 
 
-def _loader(config: TrainConfig, processes: Processes | None = None) -> Loader:
+def _loader(config: TrainConfig, processes: Processes | None = None, device: torch.device = CPU) -> Loader:
     dataset = draw_dataset(config)
-    data = build_image_set(dataset.pixels, dataset.targets, [127.0] * 3, [70.0] * 3, CPU)
+    data = build_image_set(dataset.pixels, dataset.targets, [127.0] * 3, [70.0] * 3, device)
     indices = torch.tensor(dataset.split.train)
     return Loader(config=config, data=data, indices=indices, class_count=2, processes=processes or Processes())
 
@@ -394,3 +395,68 @@ def test_training_runs_on_a_gpu(arch: str, tmp_path: Path) -> None:
 
     assert fitted.precision == "bfloat16"
     assert np.isfinite(fitted.test.loss)
+
+
+@pytest.mark.parametrize(
+    ("setting", "device", "steps", "is_one_size", "expected"),
+    [
+        ("auto", "cpu", 10**6, True, False),
+        ("auto", "cuda", 100, True, False),
+        ("auto", "cuda", 10**6, False, False),
+        ("auto", "cuda", 10**6, True, True),
+        ("on", "cpu", 1, False, True),
+        ("off", "cuda", 10**6, True, False),
+    ],
+)
+def test_a_network_is_compiled_where_the_steps_repay_it(
+    setting: str, device: str, steps: int, is_one_size: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A CPU build of PyTorch comes without Triton.
+    monkeypatch.setattr("model.device.find_spec", lambda _: object())
+
+    assert choose_compile(setting, torch.device(device), steps=steps, is_one_size=is_one_size) is expected
+
+
+def test_a_compiler_that_fails_costs_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_images: Tensor) -> Tensor:
+        raise TorchDynamoException("no C++ compiler\n  and many lines more")
+
+    # A real compiler takes seconds to fail, and looks for another one first.
+    monkeypatch.setattr("torch.compile", lambda *_, **__: fail)
+
+    compiled, plain = (train(configure(tmp_path / how, epochs=1, compile=how)) for how in ("on", "off"))
+
+    told = [line for line in capsys.readouterr().err.splitlines() if "torch.compile failed" in line]
+    assert [line.rpartition(": ")[2] for line in told] == ["no C++ compiler"]
+    assert np.array_equal(compiled.test.logits, plain.test.logits)
+
+
+@pytest.mark.slow
+def test_a_compiled_training_gives_the_model_of_a_plain_one_but_for_rounding(tmp_path: Path) -> None:
+    recipe = {"augment": "none", "freeze_norm": True, "dropout": 0.5, "epochs": 2}
+    compiled, plain = (train(configure(tmp_path / how, compile=how, **recipe)).checkpoint for how in ("on", "off"))
+
+    assert max(float((compiled.states[0][k] - plain.states[0][k]).abs().max()) for k in plain.states[0]) < 1e-3
+
+
+@pytest.mark.gpu
+def test_a_step_on_a_gpu_waits_for_nothing(tmp_path: Path) -> None:
+    loader = _loader(configure(tmp_path, mixup=0.3, cutmix=0.3), device=choose_device("cuda"))
+    trainer = Trainer(
+        build_network("small_resnet", class_count=2, image_size=SIZE), loader.config,
+        steps=9, class_weights=loader.weigh_classes(), device=loader.data.device, processes=Processes(),
+    )  # fmt: skip
+    state = TrainingState.begin(part_size=12, device=loader.data.device)
+    train_one_epoch(trainer, loader, state, lambda *_: None)  # kernels are chosen
+    state.end_epoch()
+
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        with pytest.raises(RuntimeError, match="synchronizing"):
+            train_one_epoch(trainer, loader, state, lambda *_: None)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+    assert state.step == loader.steps_per_epoch  # what waits is the mean loss of the epoch, after the last step
