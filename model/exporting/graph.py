@@ -13,7 +13,6 @@ from model.errors import NetworkError
 from model.exporting.quiet import keep_quiet
 from model.inference.onnx import INPUT, OUTPUT
 from model.inference.views import list_views
-from model.transforms import normalize_batch
 
 if TYPE_CHECKING:
     import onnx
@@ -40,7 +39,9 @@ class ExportedClassifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the probabilities (N, classes) of uint8 images (N, side, side, RGB)."""
         views = list_views(images, size=self._size, tta=self._tta)
-        pictures = normalize_batch(torch.cat(views), self.get_buffer("mean"), self.get_buffer("std"))
+        # As `normalize_batch`, which goes through a batch in parts: a graph has no number of them.
+        pixels = (torch.cat(views).float() - self.get_buffer("mean")) / self.get_buffer("std")
+        pictures = pixels.permute(0, 3, 1, 2)
         return torch.stack([self._answer(network(pictures), len(views)) for network in self.networks]).mean(dim=0)
 
     def _answer(self, logits: Tensor, view_count: int) -> Tensor:
@@ -75,4 +76,11 @@ def build_graph(checkpoint: Checkpoint) -> onnx.ModelProto:
         )
     if program is None:  # what the signature allows for the exporter of old
         raise AssertionError
-    return program.model_proto
+    graph: onnx.ModelProto = program.model_proto
+    # Where the exporter cannot keep the number of images open, it takes that of the example without a word.
+    if not graph.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
+        raise NetworkError(
+            f"{checkpoint.arch} cannot be exported: its graph would take two pictures at a time, no more and no fewer.",
+            hint="Predict with model.pt, or train another --arch.",
+        )
+    return graph
