@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from model.checkpoint import Checkpoint, load_checkpoint, refuse_other_classes, save_checkpoint
 from model.config import TrainConfig
-from model.console import list_names, say, warn
+from model.console import format_setting, list_names, say, warn
 from model.data.dataset import Dataset
 from model.digest import digest_file
 from model.errors import CheckpointError, SaveError
@@ -125,7 +125,7 @@ def refuse_other_settings(path: Path, checkpoint: Checkpoint, config: TrainConfi
     """Raise CheckpointError when the training of a checkpoint was told anything else."""
     then, now = checkpoint.training.get("settings", {}), describe_settings(config)
     changed = [
-        f"{BOUNDS.get(name, '--' + name.replace('_', '-'))} {_show(then[name])}, now {_show(value)}"
+        f"{BOUNDS.get(name, '--' + name.replace('_', '-'))} {format_setting(then[name])}, now {format_setting(value)}"
         for name, value in now.items()
         if name in then and then[name] != value
     ]
@@ -164,11 +164,7 @@ def _measure_means(dataset: Dataset) -> torch.Tensor:
 def refuse_other_images(path: Path, checkpoint: Checkpoint, dataset: Dataset) -> None:
     """Raise CheckpointError when the training of a checkpoint had other classes or images."""
     hint = "Give the images of then, or leave --resume out to begin anew."
-    if checkpoint.classes != dataset.classes:
-        raise CheckpointError(
-            f"{path} tells apart {list_names(checkpoint.classes)}; these images are {list_names(dataset.classes)}.",
-            hint=hint,
-        )
+    refuse_other_classes(path, checkpoint, dataset.classes, hint=hint)
     then, now = checkpoint.training["images"], describe_images(dataset)
     if then["count"] != now["count"]:
         raise CheckpointError(f"{path} was trained on {then['count']:,} images; here are {now['count']:,}.", hint=hint)
@@ -178,9 +174,3 @@ def refuse_other_images(path: Path, checkpoint: Checkpoint, dataset: Dataset) ->
     if changed.any():
         names = [dataset.samples[k].name for k in changed.nonzero().flatten().tolist()]
         raise CheckpointError(f"{path} was trained on other pictures of these names: {list_names(names)}.", hint=hint)
-
-
-def _show(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value in {None, ""} else str(value)

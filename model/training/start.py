@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from model.checkpoint import Checkpoint, load_checkpoint
+from model.checkpoint import Checkpoint, load_checkpoint, refuse_other_classes
 from model.config import TrainConfig
-from model.console import list_names, say
+from model.console import say
 from model.data.dataset import Dataset
 from model.device import choose_device
 from model.errors import CheckpointError, NetworkError
@@ -57,7 +58,7 @@ def refuse_impossible(config: TrainConfig) -> None:
     choose_device(config.device)
     refuse_unfit(config.arch, class_count=2, image_size=config.image_size)
     if config.start_from is not None:
-        _refuse_other_arch(config, load_checkpoint(config.start_from))
+        _refuse_other_arch(config.start_from, config, load_checkpoint(config.start_from))
     elif config.pretrained:
         find_pretrained(config.arch, where=config.weights)
 
@@ -67,7 +68,7 @@ def choose_start(config: TrainConfig, dataset: Dataset) -> Start:
     class_count = len(dataset.classes)
     if config.start_from is not None:
         earlier = load_checkpoint(config.start_from)
-        _refuse_misfit(config, dataset, earlier)
+        _refuse_misfit(config.start_from, config, dataset, earlier)
         return Start(
             config=config,
             class_count=class_count,
@@ -103,14 +104,11 @@ def refuse_unfit_network(loader: Loader) -> None:
     )
 
 
-def _refuse_misfit(config: TrainConfig, dataset: Dataset, earlier: Checkpoint) -> None:
-    path, networks = config.start_from, len(earlier.states)
-    _refuse_other_arch(config, earlier)
-    if earlier.classes != dataset.classes:
-        raise CheckpointError(
-            f"{path} tells apart {list_names(earlier.classes)}; these images are {list_names(dataset.classes)}.",
-            hint="Start from a model of the same classes, or leave --start-from out.",
-        )
+def _refuse_misfit(path: Path, config: TrainConfig, dataset: Dataset, earlier: Checkpoint) -> None:
+    _refuse_other_arch(path, config, earlier)
+    hint = "Start from a model of the same classes, or leave --start-from out."
+    refuse_other_classes(path, earlier, dataset.classes, hint=hint)
+    networks = len(earlier.states)
     if networks > 1:
         raise CheckpointError(
             f"{path} holds {networks} networks, one for each fold; a training starts from one.",
@@ -118,9 +116,9 @@ def _refuse_misfit(config: TrainConfig, dataset: Dataset, earlier: Checkpoint) -
         )
 
 
-def _refuse_other_arch(config: TrainConfig, earlier: Checkpoint) -> None:
+def _refuse_other_arch(path: Path, config: TrainConfig, earlier: Checkpoint) -> None:
     if resolve_arch(config.arch) != earlier.arch:
         raise CheckpointError(
-            f"{config.start_from} is a {earlier.arch}, and this training is of a {config.arch}.",
+            f"{path} is a {earlier.arch}, and this training is of a {config.arch}.",
             hint=f"Add --arch {earlier.arch} --image-size {earlier.image_size}.",
         )
