@@ -6,10 +6,31 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
+# Images that a GPU makes floats of at a time.
+GPU_PART = 1024
+
 
 def normalize_batch(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Turn uint8 (N, H, W, 3) into channels_last float (N, 3, H, W) around zero; `mean` and `std` are (3,), 0-255."""
-    return ((images.float() - mean) / std).permute(0, 3, 1, 2)
+    scale, shift = 1.0 / std, -mean / std
+    normalized = torch.empty(images.shape, dtype=torch.float32, device=images.device)
+    for part, target in zip(divide_for_cache(images.contiguous()), divide_for_cache(normalized), strict=True):
+        scale_channels(part.float(), scale, shift, out=target)
+    return normalized.permute(0, 3, 1, 2)
+
+
+def scale_channels(values: Tensor, scale: Tensor, shift: Tensor, *, out: Tensor) -> None:
+    """Write float images (N, H, W, 3), scaled and shifted by (3,) or by (N, 3), to `out`; both lie in memory so."""
+    count, height, width, channels = values.shape
+    # A whole row at once: three numbers at a time are too few for the vector units of a CPU.
+    rows = [factor.view(-1, 1, channels).repeat(1, 1, width) for factor in (shift, scale)]
+    flat = (count, height, width * channels)
+    torch.addcmul(rows[0], values.view(flat), rows[1], out=out.view(flat))
+
+
+def divide_for_cache(images: Tensor) -> tuple[Tensor, ...]:
+    """Return images one by one on a CPU: several passes over a batch would each fetch it from memory; else many."""
+    return torch.split(images, 1 if images.device.type == "cpu" else GPU_PART)
 
 
 def resize_batch(images: Tensor, size: int) -> Tensor:

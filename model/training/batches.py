@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,7 +47,7 @@ class ImageSet:
         """Return uint8 images on the device; raises UnreadableImages, and what the source of the images raises."""
         if self.store is not None:
             self._wait(self.store, indices)
-        return self.images[indices.to(self.images.device)].to(self.device, non_blocking=True)
+        return self.images[indices.to(self.images.device, non_blocking=True)].to(self.device, non_blocking=True)
 
     def normalize(self, images: Tensor) -> Tensor:
         """Return float images (N, 3, H, W) around zero."""
@@ -71,7 +71,8 @@ class ImageSet:
 class Batch:
     """This process's rows of a batch: those from `first` on, of `total`; `targets` (n, classes) are shares.
 
-    `weight` is what the sum of the losses of all `total` images is divided by.
+    `images` are uint8 (n, H, W, 3), or features; `weight` is what the sum of the losses of all `total` images is
+    divided by.
     """
 
     images: Tensor
@@ -80,6 +81,11 @@ class Batch:
     total: int
     weight: Tensor
     seed: int
+    normalize: Callable[[Tensor], Tensor] | None = None
+
+    def take(self, rows: slice) -> Tensor:
+        """Return what the network takes of some rows: floats need four times the memory, so of no more than asked."""
+        return self.images[rows] if self.normalize is None else self.normalize(self.images[rows])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,8 +154,8 @@ class Loader:
             samples=wanted,
         )
         images, targets = mix_batch(
-            self.data.normalize(changed),
-            self.data.targets[wanted].to(self.data.device),
+            changed,
+            self.data.targets[wanted].to(self.data.device, non_blocking=True),
             class_count=self.class_count,
             mixup=config.mixup,
             cutmix=config.cutmix,
@@ -160,14 +166,15 @@ class Loader:
             weight = (targets @ weights).sum()
             images, targets = images[mine], targets[mine]
         else:
-            weight = weights[self.data.targets[indices].to(self.data.device)].sum()
+            weight = weights[self.data.targets[indices].to(self.data.device, non_blocking=True)].sum()
         return Batch(
-            images=images.contiguous(memory_format=torch.channels_last),
+            images=images,
             targets=targets,
             first=mine.start,
             total=total,
             weight=weight,
             seed=derive_seed(config.seed, step),
+            normalize=self.data.normalize,
         )
 
 

@@ -95,13 +95,14 @@ def compute_gradient(trainer: Trainer, batch: Batch, state: TrainingState) -> Te
         if loss is not None and not must_repeat:
             return trainer.processes.exchange(trainer.network, loss)
         if is_short:
-            _halve_parts(state, len(batch.images), size=batch.images.shape[-1])
+            _halve_parts(state, len(batch.images), size=batch.images.shape[-2])
 
 
 def _add_up_parts(trainer: Trainer, batch: Batch, part_size: int) -> Tensor:
     total = torch.zeros((), device=batch.images.device)
     for first in range(0, len(batch.images), part_size):
-        images, targets = batch.images[first : first + part_size], batch.targets[first : first + part_size]
+        rows = slice(first, first + part_size)
+        images, targets = batch.take(rows), batch.targets[rows]
         trainer.rows.choose(batch.first + first, len(images), batch.total, seed=batch.seed)
         with trainer.phase("forward"):
             with torch.autocast(images.device.type, trainer.precision, enabled=trainer.precision is not torch.float32):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from model.training.augmentation import augment_batch
+from model.training.augmentation import augment_batch, cut_together, draw_numbers, relight
 from model.training.ema import WeightAverage
 from model.training.mixing import mix_batch
 from model.training.optimizer import build_optimizer, compute_learning_rate
@@ -62,19 +63,31 @@ def test_augmentation_mirrors_half_and_keeps_light_within_bounds() -> None:
     assert (changed.mean(dim=(1, 2, 3)) - 123).abs().max() < 60
 
 
+def test_parts_are_cut_together_as_each_alone() -> None:
+    rows, columns = torch.meshgrid(torch.arange(64.0), torch.arange(72.0), indexing="ij")
+    picture = torch.stack([2 * rows, 2 * columns, rows + columns], dim=2).add(40).to(torch.uint8).expand(8, 64, 72, 3)
+    alone = augment_batch(picture, size=56, augment="standard", seed=0, epoch=1, samples=range(8))
+
+    planes, numbers = picture.permute(0, 3, 1, 2), np.stack([draw_numbers(0, 1, k) for k in range(8)])
+    together = relight(cut_together(planes, 56, numbers).permute(0, 2, 3, 1).contiguous(), numbers)
+
+    assert (together.float() - alone.float()).abs().mean() < 1.0
+    assert (together.float() - alone.float()).abs().max() < 8.0  # where edges are smoothed in another way
+
+
 def test_mixing_keeps_pixels_and_labels_in_the_same_proportion() -> None:
-    images = torch.eye(4)[:, :, None, None].expand(4, 4, 8, 8).clone()  # image k is 1 in channel k
+    images = torch.eye(4).mul(250).to(torch.uint8)[:, None, None, :].expand(4, 8, 8, 4).clone()  # k is in channel k
     targets = torch.arange(4)
 
     for step in range(20):
         for shares in ({"mixup": 1.0, "cutmix": 0.0}, {"mixup": 0.0, "cutmix": 1.0}):
             mixed, soft = mix_batch(images, targets, class_count=4, seed=0, step=step, **shares)
-            assert torch.allclose(mixed.mean(dim=(2, 3)), soft, atol=1e-6)
+            assert torch.allclose(mixed.float().mean(dim=(1, 2)) / 250, soft, atol=0.5 / 250 + 1e-6)
             assert torch.allclose(soft.sum(dim=1), torch.ones(4))
 
 
 def test_mixing_treats_the_asked_share_of_batches_and_repeats_itself() -> None:
-    images, targets = torch.rand(8, 3, 8, 8), torch.arange(8) % 2
+    images, targets = torch.randint(0, 256, (8, 8, 8, 3), dtype=torch.uint8), torch.arange(8) % 2
 
     def is_mixed(step: int) -> bool:
         mixed, _ = mix_batch(images, targets, class_count=2, mixup=0.2, cutmix=0.3, seed=5, step=step)
