@@ -70,11 +70,12 @@ def _train(config: TrainConfig, launch: Launch, interruption: Interruption, stac
         from model.training.start import refuse_impossible
 
         refuse_impossible(config)
-    events = EventLog(config.output / "events") if launch.is_first else None
-    log = EpochLog(config.output / "metrics.jsonl", events=events, is_resumed=config.resume or not launch.is_first)
     # Several processes would have to agree on every image, and a training that goes on has to see that all are as then.
     dataset = load_dataset(config, is_streaming=launch.count == 1 and not config.resume)
     stack.callback(dataset.close)
+    # Not before: images that cannot be used must not cost an earlier training its curves.
+    events = EventLog(config.output / "events") if launch.is_first else None
+    log = EpochLog(config.output / "metrics.jsonl", events=events, is_resumed=config.resume or not launch.is_first)
 
     # PyTorch takes seconds to import; a folder that cannot be used is told before.
     from model.device import choose_device

@@ -133,6 +133,22 @@ def test_what_cannot_be_is_refused_before_images_are_read(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_images_that_cannot_be_used_leave_an_earlier_result_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "metrics.jsonl").write_text("{}\n")
+    monkeypatch.setattr(
+        sys, "argv", ["model.train", "--data", str(tmp_path / "no images"), "--output", str(tmp_path / "out")]
+    )
+
+    with pytest.raises(UsageError, match="no images does not exist"):
+        main()
+
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["metrics.jsonl"]
+    assert (tmp_path / "out" / "metrics.jsonl").read_text() == "{}\n"
+
+
 def test_a_folder_that_another_training_writes_to_is_refused(tmp_path: Path) -> None:
     with (
         claim(tmp_path / "out"),
