@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
 
-from model.console import format_duration, say, warn
+from model.console import count, format_duration, say, warn
 from model.errors import ModelError
 from model.progress import LOG_SECONDS, every
 from model.threads import count_cores
@@ -77,7 +77,8 @@ class Search:
                     worker.end()  # before its folder is removed under it
                     self._remove(running)
         if self._running:
-            say(f"the time is over; --resume does the {len(self._running)} again that ran, and those that are left")
+            ran = count(len(self._running), "trial")
+            say(f"the time is over; --resume repeats the {ran} that ran, and does the rest")
 
     def _begin_trials(self, workers: Sequence[Worker]) -> bool:
         """Give a trial to whoever has none, and say whether there is anything to wait for."""

@@ -30,7 +30,7 @@ UNTOUCHED = 500
 
 FINISHED, STOPPED, FAILED = "finished", "stopped early", "failed"
 
-_CUT_OFF, _IS_BASE, _OUTCOME = "cut_off", "is_base", "outcome"
+_CUT_OFF, _IS_BASE, _NUMBER, _OUTCOME = "cut_off", "is_base", "number", "outcome"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +63,10 @@ class Study:
 
     def begin_trial(self) -> Running:
         """Return the next trial; the first has the values of the base."""
-        number = len(_select(self._study)) + 1
+        numbers = [trial.user_attrs.get(_NUMBER, 0) for trial in self._study.trials]
         trial = self._study.ask(_describe_distributions(self._space))
+        number = trial.user_attrs.get(_NUMBER, 1 + max(numbers))  # one that is done again has its own
+        trial.set_user_attr(_NUMBER, number)
         return Running(number=number, config=apply(self._base, trial.params), trial=trial)
 
     def report(self, running: Running, share: float, score: float) -> bool:
@@ -73,7 +75,8 @@ class Study:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # two of more than 1,000 epochs are one step
             running.trial.report(score, step)
-        return _IS_BASE in running.trial.user_attrs or not running.trial.should_prune()
+        is_sure = share >= 1.0 or _IS_BASE in running.trial.user_attrs
+        return is_sure or not running.trial.should_prune()
 
     def finish(self, running: Running, score: float, outcome: Mapping[str, Any]) -> None:
         """Write down a finished trial; `outcome` has its loss, answers, epochs and seconds."""
@@ -92,8 +95,9 @@ class Study:
 
     def list_trials(self) -> tuple[Trial, ...]:
         """Return all trials that have ended, in their order."""
-        told = [(number, trial) for number, trial in enumerate(_select(self._study), 1) if trial.state.is_finished()]
-        return tuple(_describe_trial(number, trial) for number, trial in told)
+        cut_off = self._study.user_attrs.get(_CUT_OFF, [])
+        ended = [trial for trial in self._study.trials if trial.state.is_finished() and trial.number not in cut_off]
+        return tuple(sorted(map(_describe_trial, ended), key=lambda trial: trial.number))
 
     def weigh_options(self) -> dict[str, float]:
         """Return how much of the spread of the better trials each option explains, {} where that cannot be said."""
@@ -177,22 +181,17 @@ def open_study(path: Path, space: Space, base: TrainConfig, origin: Mapping[str,
 def _repeat_cut_off(study: optuna.Study, cut_off: Sequence[optuna.trial.FrozenTrial]) -> None:
     """Have trials done again that were running when an earlier run ended; what they were before is passed over."""
     for trial in cut_off:
-        study.enqueue_trial(trial.params, user_attrs={_IS_BASE: True} if _IS_BASE in trial.user_attrs else None)
+        kept = {name: value for name, value in trial.user_attrs.items() if name in {_IS_BASE, _NUMBER}}
+        study.enqueue_trial(trial.params, user_attrs=kept)
         study.set_user_attr(_CUT_OFF, [*study.user_attrs.get(_CUT_OFF, []), trial.number])
         study.tell(trial.number, state=_optuna().trial.TrialState.FAIL)
 
 
-def _select(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Return the trials that have begun and were not cut off."""
-    waiting, cut_off = _optuna().trial.TrialState.WAITING, study.user_attrs.get(_CUT_OFF, [])
-    return [trial for trial in study.trials if trial.state != waiting and trial.number not in cut_off]
-
-
-def _describe_trial(number: int, trial: optuna.trial.FrozenTrial) -> Trial:
+def _describe_trial(trial: optuna.trial.FrozenTrial) -> Trial:
     states = _optuna().trial.TrialState
     outcome = trial.user_attrs.get(_OUTCOME, {})
     return Trial(
-        number=number,
+        number=trial.user_attrs[_NUMBER],
         state={states.COMPLETE: FINISHED, states.PRUNED: STOPPED}.get(trial.state, FAILED),
         is_base=_IS_BASE in trial.user_attrs,
         values={name: tidy(value) for name, value in trial.params.items()},

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -26,6 +27,7 @@ from model.tuning.study import Running, Study, Trial, open_study, pick_best
 
 SMALL = ("--arch", "cnn", "--image-size", "32", "--epochs", "2", "--device", "cpu", "--tta", "none")
 PARAMS = ("--params", "learning-rate,balance")
+ORIGIN: dict[str, Any] = {"settings": {}, "images": 0, "digest": "", "means": []}
 
 
 def _parse(folder: Path, *arguments: str | Path) -> TuneConfig:
@@ -143,8 +145,7 @@ class Meddling(Study):
 def _search(folder: Path, data: Path, happens: dict[int, Callable[[], None]], **limits: float) -> tuple[Trial, ...]:
     config = _parse(folder, *SMALL, "--params", "learning-rate")
     base = replace(config.base, data=data)
-    origin = {"settings": {}, "images": 0, "digest": "", "means": []}
-    with open_study(folder / "study.db", config.space, base, origin) as study:
+    with open_study(folder / "study.db", config.space, base, ORIGIN) as study:
         study.__class__ = Meddling
         study.happens = happens
         search = Search(study, Limits(**{"trials": 3, **limits}), folder=folder, logs=folder / "logs")
@@ -174,6 +175,43 @@ def test_a_trial_that_is_killed_ends_alone_and_one_that_was_cut_off_is_done_agai
     assert [(trial.number, trial.state) for trial in trials] == [(1, "finished"), (2, "failed"), (3, "finished")]
     assert trials[2].values["learning_rate"] == pytest.approx(cut_off, rel=0.01)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["logs", "study.db"]
+
+
+def test_a_trial_that_is_done_again_keeps_its_number(tmp_path: Path) -> None:
+    config = _parse(tmp_path, "--params", "mixup")
+    path = tmp_path / "study.db"
+    with open_study(path, config.space, config.base, ORIGIN) as study:
+        cut_off = [study.begin_trial(), study.begin_trial()]
+        study.finish(study.begin_trial(), 0.5, {"loss": 0.4, "answers": (1, 0)})
+
+    with open_study(path, config.space, config.base, ORIGIN) as study:
+        again = [study.begin_trial() for _ in range(3)]
+        for running in reversed(again):
+            study.finish(running, 0.6, {"loss": 0.4})
+        trials = study.list_trials()
+
+    assert [running.number for running in again] == [1, 2, 4]
+    assert [running.config.mixup for running in again[:2]] == [running.config.mixup for running in cut_off]
+    assert [(trial.number, trial.is_base) for trial in trials] == [(1, True), (2, False), (3, False), (4, False)]
+    assert trials[2].answers == (1, 0)
+
+
+def test_only_a_trial_that_is_worse_than_most_at_half_of_its_training_is_stopped(tmp_path: Path) -> None:
+    config = _parse(tmp_path, "--params", "mixup")
+    with open_study(tmp_path / "study.db", config.space, config.base, ORIGIN) as study:
+        base = study.begin_trial()
+        for score in (0.6, 0.7, 0.8, 0.9, 0.9):
+            running = study.begin_trial()
+            for share in (0.25, 0.5):
+                study.report(running, share, score)
+            study.finish(running, score, {"loss": 0.4})
+
+        bad, good = study.begin_trial(), study.begin_trial()
+
+        assert study.report(bad, 0.25, 0.1)
+        assert not study.report(bad, 0.5, 0.1)
+        assert study.report(good, 0.5, 0.85)
+        assert study.report(base, 0.5, 0.1)
 
 
 def test_when_all_trials_fail_the_reason_is_told(tmp_path: Path) -> None:
