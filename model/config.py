@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from model.arguments import ArgumentParser, grouping, number, whole
+from model.arguments import ArgumentParser, grouping, location, number, whole
 from model.errors import UsageError
 from model.presets import NAMES, STANDARD, Preset, choose_preset, read_preset
 
@@ -37,9 +37,9 @@ PRESET_OPTIONS = frozenset({field.name for field in fields(Preset)}) - {"min_epo
 class TrainConfig(Preset):
     """One training, whole: a preset's figures, and what no preset knows."""
 
-    data: Path
+    data: Path | str  # a folder of images or shards, or s3://bucket/prefix
     output: Path
-    targets: Path | None = None
+    targets: Path | str | None = None
     group_from: str = (
         ""  # a column, or a regular expression on the names: what its brackets match, joined, is the group
     )
@@ -160,9 +160,11 @@ def build_parser(
     )
     default = TrainConfig
     data = parser.add_argument_group("images")
-    data.add_argument("--data", type=Path, required=True, help="folder of the images")
+    data.add_argument(
+        "--data", type=location, required=True, help="folder of the images or of tar shards, or s3://bucket/prefix"
+    )
     data.add_argument("--output", type=Path, required=True, help="folder for the results")
-    data.add_argument("--targets", type=Path, help="table with the labels (found in the data folder otherwise)")
+    data.add_argument("--targets", type=location, help="table with the labels (found in the data folder otherwise)")
     data.add_argument(
         "--group-from",
         type=grouping,
