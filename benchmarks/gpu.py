@@ -6,6 +6,7 @@ The small form (`Setting(is_quick=True)`) runs on a CPU with a handful of images
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import count as count_up
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,8 @@ def head(setting: Setting) -> Iterator[Arms]:
             setting, arch="resnet50", data=setting.folder / "photos", output=setting.folder / f"results-{next(turns)}",
             freeze=True, augment="none", epochs=setting.choose(10, 1), tta="none", cache="none",
         )  # fmt: skip
-        fit(config, load_dataset(config), EpochLog(config.output / "metrics.jsonl"), Interruption())
+        with closing(load_dataset(config, is_streaming=True)) as dataset:
+            fit(config, dataset, EpochLog(config.output / "metrics.jsonl"), Interruption())
 
     yield Arms("s", {"deployer --freeze": lambda: seconds(work, setting.clock)})
 

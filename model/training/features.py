@@ -78,9 +78,11 @@ def keep_features(trainer: Trainer, loader: Loader, validation: Tensor, tell: Ca
     the images in all; all processes call it at the same time, and it may raise.
     """
     head = find_head(trainer.network)
-    if not isinstance(head, nn.Linear) or not _ask_body(trainer, loader, loader.indices[:1])[1]:
+    # First what the first epoch shows, in its order: images that are still being read come in this order.
+    shown = torch.cat([*loader.draw_batches(1), loader.indices, validation])
+    wanted = torch.tensor(list(dict.fromkeys(shown.tolist())))
+    if not isinstance(head, nn.Linear) or not _ask_body(trainer, loader, wanted[:1])[1]:
         return loader
-    wanted = torch.tensor(sorted({*loader.indices.tolist(), *validation.tolist()}))
     features = _allocate(len(loader.data.targets), head.in_features, loader)
     for first in range(0, len(wanted), ASKED_AT_ONCE):
         positions = wanted[first : first + ASKED_AT_ONCE]

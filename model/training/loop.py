@@ -102,9 +102,10 @@ def _add_up_parts(trainer: Trainer, batch: Batch, part_size: int) -> Tensor:
     total = torch.zeros((), device=batch.images.device)
     for first in range(0, len(batch.images), part_size):
         rows = slice(first, first + part_size)
-        images, targets = batch.take(rows), batch.targets[rows]
-        trainer.rows.choose(batch.first + first, len(images), batch.total, seed=batch.seed)
+        targets = batch.targets[rows]
+        trainer.rows.choose(batch.first + first, len(targets), batch.total, seed=batch.seed)
         with trainer.phase("forward"):
+            images = batch.take(rows)
             with torch.autocast(images.device.type, trainer.precision, enabled=trainer.precision is not torch.float32):
                 answer = trainer.answer(images)
             loss = trainer.compute_loss(answer, targets) / batch.weight
