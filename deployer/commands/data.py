@@ -82,9 +82,7 @@ def frames(videos: tuple[str, ...], **options: object) -> int:
 @click.argument("out")
 @click.option("--targets", help="Table with the labels, if not found in FOLDER.")
 @click.option("--group-from", help="Column of the groups, or a pattern: what its brackets match in a name.")
-@click.option(
-    "--shard-mb", type=click.IntRange(1, 5000), help="Megabytes of a shard.  [default: by the set]"
-)
+@click.option("--shard-mb", type=click.IntRange(1, 5000), help="Megabytes of a shard.  [default: by the set]")
 @pass_context
 def shard(context: Context, /, folder: str, out: str, **options: object) -> int:
     """Pack labelled images into tar shards (WebDataset's layout), in a folder or in S3: these are read quickest.

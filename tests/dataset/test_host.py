@@ -139,3 +139,24 @@ def write_program(path: Path, first: str) -> str:
     path.write_text(f'#!/bin/sh\n{first}\nexec {sys.executable} -S "$@"\n')
     path.chmod(0o755)
     return str(path)
+
+
+def test_host_that_can_read_images_on_s3_brings_none(
+    session: Session, wire: Any, instance: Any, instance_connection: Connection
+) -> None:
+    for name in ("targets.csv", "a.jpg", "b.jpg"):
+        s3.put_bytes(session, BUCKET, f"reef/{name}", b"reef")
+    images = dataset.BucketImages(**REEF)
+
+    assert dataset.look_on_host(instance_connection, python=sys.executable, images=images) == 3
+    assert not (instance.home / "data").exists()
+    wire.fault = lambda request: "refuse" if request.key.startswith("reef/") else ""
+    with pytest.raises(RemoteError, match="AccessDenied") as refused:
+        dataset.look_on_host(instance_connection, python=sys.executable, images=images)
+    assert "`deployer up` gives the host's role the right to read s3://deployer-demo/reef/" in refused.value.hint
+
+
+def test_host_without_boto3_cannot_read_images_on_s3_in_a_job(instance: Any, instance_connection: Connection) -> None:
+    python = write_program(instance.home / "python", "")
+
+    assert dataset.look_on_host(instance_connection, python=python, images=dataset.BucketImages(**REEF)) is None

@@ -9,14 +9,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import torch
 from bucket_server import S3Account
+from training_runs import configure
 
+from model.data.dataset import load_dataset
 from model.data.samples import find_labelled_images
 from model.data.shard_writing import Written, write_shards
 from model.data.shelves import open_shelf
 from model.data.sources import Source, open_source
 from model.data.split import split_samples
 from model.errors import DataError, UsageError
+from model.evaluation.results import EpochLog
+from model.interruption import Interruption
+from model.training.fit import fit
 
 
 def _write(folder: Path, out: Path | str, *, shard_mb: int = 0) -> Written:
@@ -244,3 +250,15 @@ def test_shards_in_a_bucket_are_those_of_the_folder(
     assert _describe(source) == _describe(project)
     assert [read[k.key] for k in samples] == [k.path.read_bytes() for k in find_labelled_images(project).samples]
     source.close()
+
+
+def test_training_on_shards_gives_the_model_of_the_folder(class_folders: Path, tmp_path: Path) -> None:
+    _write(class_folders, tmp_path / "shards")
+    weights = []
+    for data in (class_folders, tmp_path / "shards"):
+        config = configure(tmp_path / f"{data.name}-result", data=data, epochs=1, cache="none", folds=0)
+        log = EpochLog(config.output / "metrics.jsonl", is_resumed=False)
+        weights.append(fit(config, load_dataset(config), log, Interruption()).checkpoint.states[0])
+
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
