@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from model.arguments import ArgumentParser, grouping, location, number, whole
+from model.arguments import ArgumentParser, add_group_from, location, number, whole
 from model.errors import UsageError
 from model.presets import NAMES, STANDARD, Preset, choose_preset, read_preset
 
@@ -56,10 +56,10 @@ class TrainConfig(Preset):
     accumulate: int = 1  # parts of a batch, one after the other, where a whole one does not fit
     seed: int = 0
     device: str = "auto"
-    compile: str = "auto"
-    profile: bool = False
     cache: str = ""  # the folder of decoded images; "": the user's, where it is worth it; none: nothing is kept
     cache_gb: float = 20.0
+    compile: str = "auto"
+    profile: bool = False
     resume: bool = False
 
     @property
@@ -165,13 +165,7 @@ def build_parser(
     )
     data.add_argument("--output", type=Path, required=True, help="folder for the results")
     data.add_argument("--targets", type=location, help="table with the labels (found in the data folder otherwise)")
-    data.add_argument(
-        "--group-from",
-        type=grouping,
-        metavar="WHAT",
-        help=r"group images by a column of the table, or by their names: what the brackets of a pattern match,"
-        r" e.g. '(.*)\.mp4_\d+' for frames of a dive",
-    )
+    add_group_from(data)
     data.add_argument("--split", choices=SPLITS, default=default.split, help="keep groups whole, or draw single images")
     data.add_argument("--validation-share", type=number(0.02, 0.5), default=default.validation_share)
     data.add_argument("--test-share", type=number(0.02, 0.5), default=default.test_share)
@@ -196,7 +190,9 @@ def build_parser(
     network.add_argument("--freeze", action="store_true", help="train the last layer only")
     network.add_argument("--freeze-norm", action="store_true", help="keep the batch statistics as they are")
     network.add_argument("--image-size", type=whole(32, 1024), help="pixels per side")
-    network.add_argument("--dropout", type=number(0, 0.9))
+    network.add_argument(
+        "--dropout", type=number(0, 0.9), help="share of the features dropped before the last layer (default: its own)"
+    )
 
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument("--epochs", type=whole(1, 10_000), help="how often each image is shown (default: by --steps)")

@@ -20,7 +20,7 @@ FEW_IMAGES = 20
 SHOWN_LETTERS = 60
 
 # Settings that say where things were on one machine, and nothing about the model.
-PLACES = frozenset({"data", "output", "targets", "weights", "start_from", "device"})
+PLACES = frozenset({"data", "output", "targets", "weights", "start_from", "device", "cache", "cache_gb", "profile"})
 
 
 def build_card(metrics: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from model.report.pairing import Pairing, pair_runs, tell_pairing
 from model.report.runs import Run
 
 # What differs between any two runs and says nothing.
-PLACES = frozenset({"output", "resume"})
+PLACES = frozenset({"output", "resume", "cache", "cache_gb", "profile"})
 
 # Where the recipe of a run of format 1 is, which is not told apart from its results.
 OLD_RECIPE = ("arch", "image_size", "seed", "batch_size", "learning_rate")
