@@ -29,7 +29,7 @@ from benchmarks.results import (
 )
 from benchmarks.rows import ROWS
 
-REPEATS = 5
+REPEATS, QUICK_REPEATS = 5, 3
 
 
 def main() -> int:
@@ -49,7 +49,7 @@ def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench", description=__doc__)
     parser.add_argument("--only", action="append", metavar="ROW", help="a row, or the first word of some; repeatable")
-    parser.add_argument("--repeats", type=int, default=REPEATS, metavar="N", help="rounds that count (default: 5)")
+    parser.add_argument("--repeats", type=int, metavar="N", help="rounds that count (default: 5, with --quick 3)")
     parser.add_argument("--quick", action="store_true", help="a small form; fails only when a ratio has halved")
     parser.add_argument("--write-baseline", action="store_true", help="with --quick: this is what later runs must keep")
     parser.add_argument("--list", action="store_true", help="list the rows and measure nothing")
@@ -59,6 +59,8 @@ def parse_arguments() -> argparse.Namespace:
             parser.error(f"there is no row '{name}': use one of {', '.join(ROWS)}")
     if options.quick and not any(row.is_quick and is_wanted(row, options.only or []) for row in ROWS.values()):
         parser.error("these rows have no small form: leave --quick out")
+    if options.repeats is None:
+        options.repeats = QUICK_REPEATS if options.quick else REPEATS
     if options.repeats < 1:
         parser.error(f"--repeats {options.repeats} measures nothing: use 1 or more, 5 for figures to be shown")
     if options.write_baseline and not (options.quick and not options.only):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,26 +18,29 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @row("loader-first", "loader, epoch 1: files → batches of 224 px", at_least=2.0, quick=True)
 def first_epoch(setting: Setting) -> Iterator[Arms]:
-    from model.data.images import decode_images
+    from model.data.dataset import load_dataset
 
-    paths = write_pictures(setting.folder, setting.choose(512, 96), sizes=SIZES)
-    config = configure(setting.folder)
+    count = setting.choose(1024, 96)
+    write_pictures(setting.folder, count, sizes=SIZES, different=setting.choose(240, 96))
+    config = configure(setting.folder, validation_share=0.02, test_share=0.02, cache="none")
 
     def load() -> None:
-        make_batches(make_loader(config, decode_images(paths, config.decode_size).pixels))()
+        with contextlib.redirect_stdout(io.StringIO()):
+            dataset = load_dataset(config, is_streaming=True)
+        make_batches(make_loader(config, dataset.pixels, learnt=dataset.split.train, store=dataset.store))()
+        dataset.close()
 
-    yield compare(setting, len(paths), load)
+    yield compare(setting, count, load)
 
 
 @row("loader-later", "loader, epoch 2 and later", at_least=4.0, quick=True)
 def later_epochs(setting: Setting) -> Iterator[Arms]:
     from model.data.images import decode_images
 
-    paths = write_pictures(setting.folder, setting.choose(512, 96), sizes=SIZES)
+    paths = write_pictures(setting.folder, setting.choose(1024, 96), sizes=SIZES, different=setting.choose(240, 96))
     config = configure(setting.folder)
-    yield compare(
-        setting, len(paths), make_batches(make_loader(config, decode_images(paths, config.decode_size).pixels))
-    )
+    loader = make_loader(config, decode_images(paths, config.decode_size).pixels)
+    yield compare(setting, len(paths), make_batches(loader))
 
 
 def compare(setting: Setting, count: int, load: Callable[[], object]) -> Arms:

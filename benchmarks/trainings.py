@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from model.data.images import Pixels
+    from model.data.store import PixelStore
     from model.training.batches import Batch, Loader
     from model.training.trainer import Trainer
 
 CLASSES = 2
+MEAN, STD = (128.0,) * 3, (64.0,) * 3
 BATCH = 32
 
 
@@ -26,21 +28,21 @@ def configure(folder: Path, **options: Any) -> TrainConfig:
     return TrainConfig(**{**vars(QUICK), **recipe, **options})
 
 
-def make_loader(config: TrainConfig, pixels: Pixels) -> Loader:
-    """Return the loader of decoded images, all of which are of the training part."""
+def make_loader(
+    config: TrainConfig, pixels: Pixels, *, learnt: Sequence[int] = (), store: PixelStore | None = None
+) -> Loader:
+    """Return the loader of the training part, or of all images; a `store` may still be filling them."""
     import torch
 
     from model.device import choose_device
     from model.training.batches import Loader, build_image_set
     from model.training.distributed import Processes
-    from model.transforms import measure_channels
 
     targets = [number % CLASSES for number in range(len(pixels))]
-    mean, std = measure_channels(torch.from_numpy(pixels[:64]))
     return Loader(
         config=config,
-        data=build_image_set(pixels, targets, mean, std, choose_device(config.device)),
-        indices=torch.arange(len(pixels)),
+        data=build_image_set(pixels, targets, MEAN, STD, choose_device(config.device), store=store),
+        indices=torch.tensor(learnt or range(len(pixels))),
         class_count=CLASSES,
         processes=Processes(),
     )
@@ -80,7 +82,8 @@ def make_batches(loader: Loader) -> Callable[[], object]:
 
     def load() -> None:
         for step, indices in enumerate(loader.draw_batches(1)):
-            loader.make_batch(indices, weights, epoch=1, step=step)
+            batch = loader.make_batch(indices, weights, epoch=1, step=step)
+            batch.take(slice(None))
 
     return load
 
