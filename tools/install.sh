@@ -17,7 +17,7 @@ main() {
   local quiet=--quiet
   [[ -t 1 ]] && quiet= # somebody is watching
   # setuptools warns of folders that could hide the packages; `python -P` keeps them from doing so.
-  PYTHONWARNINGS=ignore .venv/bin/python -m pip install $quiet --disable-pip-version-check --editable '.[model,tune,local,dev]'
+  PYTHONWARNINGS=ignore .venv/bin/python -m pip install $quiet --disable-pip-version-check --editable '.[model,export,tune,local,dev]'
   .venv/bin/python tools/fetch_terraform.py --cache .cache/terraform --link .venv/bin >/dev/null
   pwd >"$stamp"
 }

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 EXPORT_SUFFIX = ".onnx"
 
-# From so many pictures on, model.pt is exported first: that takes 10 to 20 seconds, as long as ONNX Runtime gains on
-# so many of them (small_resnet and ResNet-18, 2 cores, 2026-11).
+# From so many pictures on, model.pt is exported first: that takes some ten seconds, and then ONNX Runtime saves some
+# milliseconds with each picture. An estimate: it depends on the network, and little on a factor of two.
 MANY_PICTURES = 2000
 
 # What is compared before an export made on the way is trusted.
