@@ -15,17 +15,18 @@ def normalize_batch(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     scale, shift = 1.0 / std, -mean / std
     normalized = torch.empty(images.shape, dtype=torch.float32, device=images.device)
     for part, target in zip(divide_for_cache(images.contiguous()), divide_for_cache(normalized), strict=True):
-        scale_channels(part.float(), scale, shift, out=target)
+        scale_channels(target.copy_(part), scale, shift)
     return normalized.permute(0, 3, 1, 2)
 
 
-def scale_channels(values: Tensor, scale: Tensor, shift: Tensor, *, out: Tensor) -> None:
-    """Write float images (N, H, W, 3), scaled and shifted by (3,) or by (N, 3), to `out`; both lie in memory so."""
+def scale_channels(values: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Scale and shift float images (N, H, W, 3), which lie in memory so, by (3,) or by (N, 3), in place."""
     count, height, width, channels = values.shape
     # A whole row at once: three numbers at a time are too few for the vector units of a CPU.
     rows = [factor.view(-1, 1, channels).repeat(1, 1, width) for factor in (shift, scale)]
-    flat = (count, height, width * channels)
-    torch.addcmul(rows[0], values.view(flat), rows[1], out=out.view(flat))
+    flat = values.view(count, height, width * channels)
+    torch.addcmul(rows[0], flat, rows[1], out=flat)
+    return values
 
 
 def divide_for_cache(images: Tensor) -> tuple[Tensor, ...]:

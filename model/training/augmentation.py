@@ -111,8 +111,8 @@ def relight(images: Tensor, numbers: NDArray[np.float64]) -> Tensor:
     for part, factor, move, target in parts:
         values = part.float()
         middle = values.mean(dim=(1, 2, 3))[:, None]
-        scale_channels(values, factor, middle - middle * factor + move, out=values)
-        target.copy_(values.round_().clamp_(0, 255))
+        # Half a level more, as bytes are made of floats by leaving out what comes after the point.
+        target.copy_(scale_channels(values, factor, middle - middle * factor + move + 0.5).clamp_(0, 255))
     return relit
 
 
