@@ -13,10 +13,11 @@ import time
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.measures import NotHere, Result, Row, Setting, keep_to, say
+from benchmarks.measures import NotHere, Result, Row, Setting, keep_to, refuse_to_keep_to, say
 from benchmarks.results import (
     has_halved,
     open_record,
@@ -143,14 +144,17 @@ class Workers:
     def measure(self, row: Row, repeats: int) -> Result | str:
         """Return a row's result, the reason why it cannot be measured here, or a Failure."""
         cores = 1 if self._is_quick else row.cores
-        if cores not in self._pools:
-            # Spawned, not forked: nothing of this process is in its memory.
-            self._pools[cores] = ProcessPoolExecutor(1, get_context("spawn"), keep_to, (cores,))
         try:
+            refuse_to_keep_to(cores)
+            if cores not in self._pools:
+                # Spawned, not forked: nothing of this process is in its memory.
+                self._pools[cores] = ProcessPoolExecutor(1, get_context("spawn"), keep_to, (cores,))
             return self._pools[cores].submit(measure_here, row.name, repeats, is_quick=self._is_quick).result()
         except NotHere as reason:
             return str(reason)
         except Exception as error:
+            if isinstance(error, BrokenProcessPool):
+                del self._pools[cores]  # its process was killed; the next row gets another
             traceback.print_exception(error)
             return Failure(f"broke: {type(error).__name__}: {error}")
 

@@ -160,12 +160,16 @@ class Result:
         return self.value >= self.goal if self.is_at_least else self.value <= self.goal
 
 
+def refuse_to_keep_to(cores: int | None) -> None:
+    """Raise NotHere where `keep_to` could not do so."""
+    if cores is not None and not hasattr(os, "sched_setaffinity"):
+        raise NotHere("this system cannot hold a process to a core")
+
+
 def keep_to(cores: int | None) -> None:
     """Hold this process, and all that it starts, to so many cores; call it before PyTorch is imported."""
     if cores is None:
         return
-    if not hasattr(os, "sched_setaffinity"):
-        raise NotHere("this system cannot hold a process to a core")
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-cores:])
     os.environ["OMP_NUM_THREADS"] = str(cores)
 
