@@ -50,7 +50,7 @@ def end_to_end(setting: Setting) -> Iterator[Arms]:
     )
 
 
-@row("gpu-reference", "GPU: ResNet-18, an epoch / torchvision's reference training", at_least=2.5)
+@row("gpu-reference", "GPU: ResNet-18, epoch 2 and later / torchvision's reference training", at_least=2.5)
 def reference(setting: Setting) -> Iterator[Arms]:
     from model.data.images import decode_images
 

@@ -80,6 +80,7 @@ def load_by_torchvision(
         shuffle=True,
         num_workers=workers,
         persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
     )
 
     def load() -> None:

@@ -49,11 +49,13 @@ def make_loader(
 
 
 def make_trainer(loader: Loader) -> Trainer:
-    """Return the trainer of a new network."""
+    """Return the trainer of a new network; kernels are chosen as in a training, and in torchvision's reference too."""
+    from model.device import let_kernels_be_chosen
     from model.networks.catalogue import build_network
     from model.training.trainer import Trainer
 
     config = loader.config
+    let_kernels_be_chosen(loader.data.device)
     return Trainer(
         build_network(config.arch, class_count=CLASSES, image_size=config.image_size),
         config,
