@@ -47,6 +47,11 @@ def parse_tune_arguments(arguments: Sequence[str] | None = None) -> TuneConfig:
             f"A trial trains one network, not one for each of {options['folds']} folds.",
             hint="Leave --folds out here, and give it to the training with the preset that is found.",
         )
+    if options.pop("profile"):
+        raise UsageError(
+            "--profile records one training, and the folders of trials do not stay.",
+            hint="Leave it out here, and give it to a training with these options.",
+        )
     base = replace(make_config(replace(given, options=options)), folds=0)
     return TuneConfig(
         base=base,

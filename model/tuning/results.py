@@ -22,7 +22,7 @@ from model.presets import describe_preset
 from model.tuning.config import TuneConfig
 from model.tuning.gain import Gain, measure_gain
 from model.tuning.page import build_page
-from model.tuning.space import spell
+from model.tuning.space import apply, spell
 from model.tuning.study import FINISHED, Study, Trial, pick_best
 
 FILES = ("best.json", "trials.csv", "trials.json", "report.html")
@@ -54,9 +54,7 @@ def write_results(config: TuneConfig, study: Study, judges: Judges) -> list[str]
     verdict = _judge(trials, best, gain, len(judges.targets))
     output, weights = config.base.output, study.weigh_options()
     about = f"Found by python -m model.tune. {verdict[0]}"
-    write_json(
-        output / "best.json", describe_preset(config.base_preset, dict(config.chosen) | best.values, about=about)
-    )
+    write_json(output / "best.json", describe_preset(config.base_preset, _list_options(config, best), about=about))
     write_text(output / "trials.csv", _write_table(config, trials))
     write_json(output / "trials.json", _describe(config, trials, best, gain, weights))
     page = build_page(trials, config.space, weights, verdict=verdict, command=describe_command(config))
@@ -76,6 +74,14 @@ def describe_command(config: TuneConfig) -> str:
         if name in config.typed:
             words += [f"--{spell(name)}", str(getattr(base, name))]
     return shlex.join(words)
+
+
+def _list_options(config: TuneConfig, best: Trial) -> dict[str, Any]:
+    """Return what the best trial had otherwise than the preset, as it had it: mixup and cutmix share the batches."""
+    options = dict(config.chosen) | best.values
+    if "cutmix" in options:
+        options["cutmix"] = apply(config.base, best.values).cutmix
+    return options
 
 
 def _advise(trials: Sequence[Trial]) -> str:

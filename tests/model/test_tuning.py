@@ -23,6 +23,7 @@ from model.errors import CheckpointError, Interrupted, ModelError, UsageError
 from model.tune import main
 from model.tuning.config import TuneConfig, parse_tune_arguments
 from model.tuning.gain import measure_gain
+from model.tuning.results import Judges, write_results
 from model.tuning.search import Limits, Search, choose_places
 from model.tuning.study import Running, Study, Trial, open_study, pick_best
 
@@ -88,6 +89,21 @@ def test_the_preset_of_a_tuning_is_a_training_with_the_best_values(tuned: Path) 
 
     assert (config.learning_rate, config.balance) == (best["learning_rate"], best["balance"])
     assert (config.arch, config.image_size, config.epochs, config.tta) == ("cnn", 32, 2, "none")
+
+
+def test_the_preset_has_the_shares_of_mixing_that_the_best_trial_had(tmp_path: Path) -> None:
+    config = _parse(tmp_path, "--cutmix", "0.9", "--params", "mixup")
+    judges = Judges(targets=np.array([0, 1]), clusters=np.arange(2))
+    with open_study(tmp_path / "study.db", config.space, config.base, ORIGIN) as study:
+        best = max((study.begin_trial() for _ in range(8)), key=lambda running: running.config.mixup)
+        study.finish(best, 1.0, {"loss": 0.1, "answers": (0, 1), "seconds": 1.0})
+        write_results(config, study, judges)
+
+    preset = config.base.output / "best.json"
+    found = parse_train_arguments(["--data", "d", "--output", "o", "--preset", str(preset)])
+
+    assert best.config.mixup > 0.1
+    assert (found.mixup, found.cutmix) == (best.config.mixup, best.config.cutmix)
 
 
 def test_a_tuning_that_is_done_does_nothing_again(
@@ -260,6 +276,7 @@ def test_the_best_is_the_highest_score_then_the_lowest_loss() -> None:
         (["--params", "mixup", "--mixup", "0.2"], "--mixup has a value and is to be searched too"),
         (["--params", ","], "Nothing is left to search"),
         (["--folds", "5"], "A trial trains one network"),
+        (["--profile"], "--profile records one training"),
     ],
 )
 def test_tune_arguments_are_checked(tmp_path: Path, arguments: list[str], message: str) -> None:
