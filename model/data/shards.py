@@ -55,7 +55,11 @@ class ShardSource:
     @property
     def has_labels(self) -> bool:
         """Whether there are labels beside the images; if not, tables and folders in the tars may tell."""
-        return bool(self._index) or any(_is_label(name) for name in self._members)
+        if self._index:
+            return True
+        # In a tar of a plain folder there may be a JSON file, too: it is no label where no image has its name.
+        labels = {_split(name)[0] for name in self._members if _is_label(name)}
+        return any(is_image_name(name) and _split(name)[0] in labels for name in self._members)
 
     def entries(self) -> tuple[Entry, ...]:
         return tuple(map(self.entry, self._members))
@@ -163,5 +167,6 @@ def _is_label(name: str) -> bool:
 
 def _first(fields: dict[str, Any], names: Sequence[str]) -> str:
     lowered = {str(name).strip().lower(): value for name, value in fields.items()}
-    value = next((lowered[name.lower()] for name in names if lowered.get(name.lower()) not in {None, ""}), "")
+    values = (lowered.get(name.lower()) for name in names)
+    value = next((value for value in values if isinstance(value, str | int | float) and value != ""), "")
     return normalize("NFC", str(value)).strip()

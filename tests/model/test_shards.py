@@ -189,6 +189,7 @@ def test_missing_shard_is_named(tmp_path: Path, project: Path) -> None:
         ({"json": b'{"Class": "crab"}', "cls": b"1"}, "crab"),
         ({"json": b'"crab"'}, "crab"),
         ({"txt": b"a crab on sand", "cls": b"1"}, "1"),
+        ({"json": b'{"label": ["crab"], "class": "crab", "image": {"width": 9}}'}, "crab"),
     ],
 )
 def test_shards_of_others_have_their_labels(tmp_path: Path, beside: dict[str, bytes], label: str) -> None:
@@ -226,6 +227,14 @@ def test_tar_of_a_folder_has_the_labels_of_the_folder(project: Path, tmp_path: P
         archive.add(project / "targets.csv", arcname="targets.csv")
 
     assert _describe(tmp_path / "photos.tar") == _describe(project)
+
+
+def test_json_file_in_a_tar_of_a_folder_is_no_label(class_folders: Path, tmp_path: Path) -> None:
+    (class_folders / "about.json").write_text('{"license": "CC0"}')
+    with tarfile.open(tmp_path / "photos.tar", "w") as archive:
+        archive.add(class_folders, arcname=".")
+
+    assert _describe(tmp_path / "photos.tar") == _describe(class_folders)
 
 
 def test_file_that_is_in_two_shards_is_named(tmp_path: Path) -> None:
