@@ -104,7 +104,7 @@ class PixelCache:
                 return None
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
             try_lock(handle)
-            _reserve(handle, size)
+            reserve(handle, size)
             pixels = np.memmap(path, dtype=np.uint8, mode="r+", shape=(count, side, side, 3))
         except OSError:
             if handle >= 0:
@@ -151,7 +151,7 @@ def find_cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deployer" / "pixels"
 
 
-def _reserve(handle: int, size: int) -> None:
+def reserve(handle: int, size: int) -> None:
     """Give a file its size; a disk that is full would end the program at a write to memory, and here says so."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(handle, 0, size)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from model.config import TrainConfig
-from model.data.cache import Growing, Kept, PixelCache, digest_images, find_cache_folder
+from model.data.cache import Growing, Kept, PixelCache, digest_images, find_cache_folder, reserve
 from model.data.images import DECODER, Pixels, decode_or_explain
 from model.data.labelled import Sample
 from model.data.sources import S3_SCHEME, Source
@@ -122,7 +122,7 @@ class ImageFeed:
             if needed <= MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
                 return np.empty(shape, dtype=np.uint8)
             with tempfile.TemporaryFile() as file:
-                os.posix_fallocate(file.fileno(), 0, needed)
+                reserve(file.fileno(), needed)
                 return np.memmap(file, dtype=np.uint8, mode="r+", shape=shape)
         except (MemoryError, OSError) as error:
             raise DataError(

@@ -105,6 +105,15 @@ def are_shards(names: Sequence[str]) -> bool:
     )
 
 
+def describe_version(status: os.stat_result) -> str:
+    """Return what changes with the content of a file of this machine.
+
+    An archive, an image of a container or a copying program may give the same time of change to all it writes, and
+    uncompressed pictures are all of one size. The time of the file's last other change (ctime) cannot be given.
+    """
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
+
+
 class FolderSource:
     """A folder on this machine."""
 
@@ -126,7 +135,7 @@ class FolderSource:
             status = (self._root / name).stat()
         except OSError as error:
             raise DataError(f"{self._root / name} cannot be read: {name_reason(error)}.") from error
-        return Entry(name=name, size=status.st_size, version=f"{status.st_size}-{status.st_mtime_ns}")
+        return Entry(name=name, size=status.st_size, version=describe_version(status))
 
     def read(self, name: str) -> bytes:
         """Return the bytes of one file; raises OSError as a disk does."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from model.data.sources import describe_version
 from model.errors import DataError, name_reason
 from model.storage.ahead import ReadAhead
 from model.storage.client import Listed
@@ -67,8 +68,7 @@ class LocalTars:
         return {name: path.stat().st_size for name, path in self._paths.items()}
 
     def version(self, tar: str) -> str:
-        status = self._paths[tar].stat()
-        return f"{status.st_size}-{status.st_mtime_ns}"
+        return describe_version(self._paths[tar].stat())
 
     def read(self, span: Span) -> bytes:
         try:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from threading import Event
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from model.config import TrainConfig, parse_train_arguments
 from model.data import cache as caching
 from model.data import dataset as loading
+from model.data import feed
 from model.data.cache import SUFFIX, PixelCache
 from model.data.dataset import UnreadableImages, load_dataset
 from model.data.images import Pixels
@@ -195,6 +198,37 @@ def test_changed_files_are_decoded_anew(class_folders: Path, tmp_path: Path, dra
 
     position = [sample.name for sample in again.samples].index("blue/blue_03.png")
     assert again.pixels[position].mean(axis=(0, 1)).argmax() == 0  # red now
+
+
+def test_another_folder_with_files_of_the_same_names_sizes_and_times_is_another_set(tmp_path: Path) -> None:
+    for folder, colour in (("then", "red"), ("now", "green")):
+        for label, number in product("ab", range(5)):
+            path = tmp_path / folder / label / f"{number}.bmp"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            noise = np.random.default_rng(number).integers(0, 99, (40, 40, 3), dtype=np.uint8)
+            noise[..., ("red", "green").index(colour)] += 100
+            Image.fromarray(noise).save(path)
+            os.utime(path, (1_000_000_000, 1_000_000_000))  # as an archive may leave it
+
+    then, now = (load_dataset(_config(tmp_path / name, "--cache", str(tmp_path / "c"))) for name in ("then", "now"))
+
+    assert then.pixels.mean(axis=(0, 1, 2)).argmax() == 0
+    assert now.pixels.mean(axis=(0, 1, 2)).argmax() == 1
+
+
+@pytest.mark.parametrize("has_fallocate", [True, False])
+def test_images_that_memory_is_too_short_for_lie_in_a_file(
+    class_folders: Path, monkeypatch: pytest.MonkeyPatch, has_fallocate: bool
+) -> None:
+    in_memory = load_dataset(_config(class_folders))
+    monkeypatch.setattr(feed, "MEMORY_SHARE", 0)
+    if not has_fallocate:
+        monkeypatch.delattr(os, "posix_fallocate")  # macOS has none
+
+    in_a_file = load_dataset(_config(class_folders))
+
+    assert isinstance(in_a_file.pixels, np.memmap)
+    assert np.array_equal(in_a_file.pixels, in_memory.pixels)
 
 
 def test_a_small_local_set_leaves_nothing_behind(
