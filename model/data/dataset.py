@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from model.data.sources import open_source
 from model.data.split import Split, fold_samples, split_samples
 from model.data.store import PixelStore
 from model.errors import DataError
-from model.progress import PROGRESS_SECONDS
+from model.progress import PROGRESS_SECONDS, every
 
 # Images that differ nowhere by more than this, of 255, are one picture: nothing but rounding tells them apart.
 MAX_ALIKE = 2
@@ -30,6 +30,9 @@ MAX_DARK = 31
 # Mean and deviation of the channels are measured on so many training images, drawn by the seed: by then the mean is
 # known to a fortieth of a deviation.
 MEASURED = 512
+
+# How often who waits for the last images looks whether a signal has come.
+LOOK_SECONDS = 1.0
 
 
 class UnreadableImages(Exception):
@@ -73,9 +76,12 @@ class Dataset:
         """What still fills the pixels, if anything does."""
         return None if self.loading is None else self.loading.store
 
-    def complete(self) -> Dataset:
-        """Return the set with all its images, and what only all of them tell; raises DataError."""
-        return self if self.loading is None else self.loading.complete()
+    def complete(self, between: Callable[[], None] = lambda: None) -> Dataset:
+        """Return the set with all its images, and what only all of them tell; raises DataError.
+
+        While it waits it calls `between`, which may raise.
+        """
+        return self if self.loading is None else self.loading.complete(between)
 
     def close(self) -> None:
         """Read no more images."""
@@ -129,10 +135,10 @@ class Loading:
         say(f"read {len(self._first):,} of {len(self._found.samples):,} images; the others come while it learns")
         return self._describe(self.store.pixels, loading=self)
 
-    def complete(self) -> Dataset:
+    def complete(self, between: Callable[[], None] = lambda: None) -> Dataset:
         """Wait for all images and return the set, having told what only all of them show; raises DataError."""
         if self._whole is None:
-            self._wait()
+            self._wait(between)
             if self.store.faults:
                 self._found = _leave_out(self._found, self.store.faults)
                 self._splits = _split(self._config, self._found)
@@ -145,10 +151,13 @@ class Loading:
         """Read no more."""
         self._feed.close()
 
-    def _wait(self) -> None:
+    def _wait(self, between: Callable[[], None]) -> None:
         store, total = self.store, len(self.store.pixels)
-        while not store.wait(seconds=PROGRESS_SECONDS):
-            say(f"decoding {store.count_done:,}/{total:,}  {store.count_done / store.seconds:,.0f} img/s")
+        is_line_due = every(PROGRESS_SECONDS)
+        while not store.wait(seconds=LOOK_SECONDS):
+            between()
+            if is_line_due():
+                say(f"decoding {store.count_done:,}/{total:,}  {store.count_done / store.seconds:,.0f} img/s")
         size, rate = self._config.decode_size, total / max(store.seconds, 1e-9)
         if self._feed.is_kept:
             say(f"{total:,} decoded images of an earlier run in {self._feed.place}, checked in {store.seconds:.1f}s")

@@ -119,6 +119,7 @@ class EpochRunner:
         )
         if not np.isfinite(examined.loss):
             raise self._diverged(state.step)
+        self._meet_all_images()  # before the epoch counts: a signal that comes meanwhile finds it unfinished
         line = self._describe_epoch(train_loss, examined)
         rank = (line["validation_balanced_accuracy"], -examined.loss)
         if not self._keeps_last and rank > state.best.rank:
@@ -130,13 +131,12 @@ class EpochRunner:
             f"  acc {line['validation_accuracy']:.2f} (balanced {line['validation_balanced_accuracy']:.2f})"
             f"  {line['images_per_second']:,.0f} img/s  ETA {self._estimate_rest()}"
         )
-        self._meet_all_images()
         state.end_epoch()
 
     def _meet_all_images(self) -> None:
-        """After the first epoch of a set that was still being read: tell what only all images show."""
+        """At the end of the first epoch of a set that was still being read: tell what only all images show."""
         if not self._around.images["is_complete"]:
-            self._around.dataset.complete()
+            self._around.dataset.complete(self._around.stop_if_alone_and_told)
             self._around.data.raise_unreadable()
             self._around.images["is_complete"] = True
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +19,15 @@ from model.data import dataset as loading
 from model.data import feed
 from model.data.cache import SUFFIX, PixelCache
 from model.data.dataset import UnreadableImages, load_dataset
-from model.data.images import Pixels
+from model.data.images import Pixels, decode_or_explain
 from model.data.store import PixelStore
-from model.errors import DataError
+from model.errors import DataError, Interrupted
+from model.evaluation.results import EpochLog
+from model.interruption import Interruption
+from model.training import epochs
 from model.training.batches import build_image_set
+from model.training.fit import fit
+from model.training.loop import Evaluation, evaluate
 
 DIGEST = "0" * 32
 
@@ -283,3 +289,44 @@ def test_an_image_that_turns_out_to_hold_no_picture_is_left_out_as_if_it_had_bee
     assert [file.name for file in ended.bad] == [begun.samples[last].name]
     assert (ended.samples, ended.splits, ended.measured) == (known.samples, known.splits, known.measured)
     assert np.array_equal(ended.pixels, known.pixels)
+
+
+def test_a_signal_is_obeyed_while_the_last_images_are_waited_for(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "MEASURED", 5)
+    monkeypatch.setattr(loading, "LOOK_SECONDS", 0.01)
+    config = _config(class_folders, "--arch", "cnn", "--epochs", "2", "--batch-size", "12", "--device", "cpu")
+    whole, come = load_dataset(config), Event()
+    late = {whole.samples[position].path for position in whole.split.test}
+
+    def decode(path: Path, size: int) -> Pixels | str:
+        return decode_or_explain(path, size) if path not in late or come.wait(60) else "comes too late"
+
+    def examine(*arguments: Any, **options: Any) -> Evaluation:
+        evaluation = evaluate(*arguments, **options)
+        interruption.is_told = True
+        return evaluation
+
+    monkeypatch.setattr(feed, "decode_or_explain", decode)
+    monkeypatch.setattr(epochs, "evaluate", examine)
+    interruption, log = _Told(), EpochLog(tmp_path / "metrics.jsonl")
+    begun = load_dataset(config, is_streaming=True)
+
+    with pytest.raises(Interrupted) as raised:
+        fit(config, begun, log, interruption)
+
+    come.set()
+    begun.close()
+    assert "in epoch 1/2 after step 3 of 3; saved" in raised.value.message
+    assert log.epochs == []  # the epoch is told when it is gone on with
+
+
+class _Told(Interruption):
+    """A signal that comes when the test says so."""
+
+    is_told = False
+
+    @property
+    def is_received(self) -> bool:
+        return self.is_told
