@@ -26,6 +26,8 @@ GROWING_SHARE = 0.7
 SIZE_STEP = 16
 # What a set of images may take of a GPU's free memory; a larger one stays in the machine's.
 MEMORY_SHARE = 0.5
+# How often who waits for images looks whether a signal has come.
+LOOK_SECONDS = 1.0
 
 
 @dataclass(kw_only=True)
@@ -42,6 +44,7 @@ class ImageSet:
     device: torch.device
     store: PixelStore | None = None
     seconds_waited: float = 0.0  # for images that were not there yet
+    between: Callable[[], None] = lambda: None  # called while it waits for them; may raise
 
     def load(self, indices: Tensor) -> Tensor:
         """Return uint8 images on the device; raises UnreadableImages, and what the source of the images raises."""
@@ -55,7 +58,8 @@ class ImageSet:
 
     def _wait(self, store: PixelStore, indices: Tensor) -> None:
         before = store.seconds_waited
-        store.wait(indices.cpu().numpy())
+        while not store.wait(indices.cpu().numpy(), seconds=LOOK_SECONDS):
+            self.between()
         self.seconds_waited += store.seconds_waited - before
         self.raise_unreadable()
         if store.is_complete:

@@ -18,7 +18,7 @@ from model.console import say, warn
 from model.data.dataset import Dataset
 from model.data.split import Split
 from model.device import choose_device, describe_device, let_kernels_be_chosen
-from model.errors import Interrupted
+from model.errors import DataError, Interrupted
 from model.evaluation.calibration import fit_temperature
 from model.evaluation.results import EpochLog
 from model.inference.classifier import Classifier
@@ -70,7 +70,8 @@ def fit(
 
     1. On a CPU the result is the same, bit for bit, for the same images, settings, machine and versions, however often
        the training was stopped and taken up again as `unfinished`.
-    2. When a signal comes, last.pt is written after the step, and Interrupted raised.
+    2. When a signal comes, last.pt is written after the step, and Interrupted raised; so it is when the images come no
+       more, and DataError raised.
     """
     processes = processes or Processes()
     device = choose_device(config.device)
@@ -87,6 +88,7 @@ def fit(
         interruption=interruption,
         began=time.perf_counter(),
     )
+    around.data.between = around.stop_if_alone_and_told
     state, trainer_state = _begin(around, start, unfinished)
     with interruption.shielded():
         for split in dataset.splits[state.fold :]:
@@ -173,6 +175,10 @@ def _train_fold(
         )
     except Interrupted as error:
         runner.save_and_tell(error)
+        raise
+    except DataError:  # the images come no more: what was learnt so far is kept
+        if around.processes.is_first:
+            runner.save()
         raise
     state.end_fold(finished)
 

@@ -54,11 +54,11 @@ def train_one_epoch(
     batches = loader.draw_batches(state.epoch)
     for place in range(state.step, len(batches)):
         step = (state.epoch - 1) * len(batches) + place
-        trainer.begin_step(step)
         waited_before = loader.data.seconds_waited
         with trainer.phase("data"):
             batch = loader.make_batch(batches[place], trainer.class_weights, epoch=state.epoch, step=step)
         state.epoch_wait_seconds += loader.data.seconds_waited - waited_before
+        trainer.begin_step(step)  # now: images that do not come leave the step before as it was
         loss = compute_gradient(trainer, batch, state)
         with trainer.phase("optimizer"):
             trainer.scaler.step(trainer.optimizer)

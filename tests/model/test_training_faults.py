@@ -5,18 +5,28 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from training_runs import configure, train
+from training_runs import configure, draw_dataset, train
 
 from model.checkpoint import load_checkpoint
 from model.claim import claim, remove_leftovers
 from model.config import TrainConfig
-from model.errors import Interrupted, ModelError, SaveError, UsageError
+from model.data.ordering import draw_order
+from model.data.store import PixelStore
+from model.errors import Interrupted, ModelError, SaveError, SourceGone, UsageError
+from model.evaluation.results import EpochLog
+from model.interruption import Interruption
 from model.train import main
+from model.training import batches
+from model.training.fit import fit
 from model.training.resume import remove_checkpoint
 
 SHORT = ("--epochs", "1", "--image-size", "32", "--arch", "cnn", "--device", "cpu")
@@ -42,6 +52,66 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_good_chec
     kept = load_checkpoint(path)
     assert _is_finite(kept.states[0])
     assert _is_finite(kept.training["trainer"]["network"])
+
+
+class _Coming:
+    """Stands for the reading of images that goes on while the network learns."""
+
+    def __init__(self, store: PixelStore) -> None:
+        self.store = store
+
+
+@pytest.mark.parametrize("recipe", [{}, {"head_share": 0.5, "epochs": 1}])
+@pytest.mark.parametrize("ends_by", ["S3", "a signal"])
+def test_a_training_whose_images_come_no_more_goes_on_from_its_last_step(
+    ends_by: str, recipe: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "LOOK_SECONDS", 0.01)
+    config = configure(tmp_path / "stopped", **recipe)
+    whole = draw_dataset(config)
+    shown = np.array(whole.split.train)[draw_order(len(whole.split.train), seed=config.seed, epoch=1)].tolist()
+    there = set(shown[:24])
+    is_over = threading.Event()
+
+    class Watching(Interruption):
+        """Says when two steps are done, and perhaps that a signal came while the third one waits."""
+
+        questions = 0
+
+        @property
+        def is_received(self) -> bool:
+            self.questions += 1
+            if self.questions == 2:
+                is_over.set()
+            return self.questions > 2 and ends_by == "a signal"
+
+    def fill(position: int) -> NDArray[np.uint8]:
+        if position not in there:
+            is_over.wait()
+            stay_away.wait()
+            raise SourceGone("s3://photos/set does not answer.")
+        return np.array(whole.pixels[position])
+
+    stay_away = threading.Event()
+    if ends_by == "S3":
+        stay_away.set()
+    store = PixelStore(np.zeros_like(whole.pixels), fill, [*shown, *whole.split.validation, *whole.split.test])
+    coming = replace(whole, pixels=store.pixels, measured=tuple(shown[:24]), loading=_Coming(store))  # type: ignore[arg-type]
+    store.wait(shown[:24])
+
+    with pytest.raises(SourceGone if ends_by == "S3" else Interrupted):
+        fit(config, coming, EpochLog(config.output / "metrics.jsonl"), Watching())
+
+    stay_away.set()
+    unfinished = load_checkpoint(config.checkpoints / "last.pt")
+    assert unfinished.training["state"]["step"] == 2
+    known = replace(whole, measured=coming.measured)
+    log = EpochLog(config.output / "metrics.jsonl", is_resumed=True)
+    actual = fit(config, known, log, Interruption(), unfinished=unfinished)
+    other = EpochLog(tmp_path / "metrics.jsonl")
+    expected = fit(configure(tmp_path / "whole", **recipe), known, other, Interruption())
+    for name, tensor in expected.checkpoint.states[0].items():
+        assert torch.equal(actual.checkpoint.states[0][name], tensor)
 
 
 def test_checkpoints_that_cannot_be_written_cost_one_warning_and_not_the_training(
