@@ -13,7 +13,7 @@ from deployer.dataset.hashes import Found, add_hashes
 from deployer.dataset.shards import DataFile
 from deployer.errors import DataError
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 TABLE_SUFFIXES = frozenset({".csv", ".tsv"})
 
 # Folders that hold images which are nobody's data: icons, test pictures of libraries.

@@ -9,7 +9,9 @@ import pytest
 
 from deployer import dataset
 from deployer.config import Config, DataConfig
+from deployer.dataset import folder
 from deployer.errors import DataError
+from model.data import formats
 
 
 def names(found: dataset.Dataset) -> list[str]:
@@ -28,6 +30,10 @@ def test_scan_finds_images_and_tables_by_name(config: Config) -> None:
     assert names(found) == ["cat/one.jpg", "cat/two.JPG", "dog/été 1.png", "targets.csv"]
     assert (found.images, found.size) == (3, sum(len(file.path.read_bytes()) for file in found.files))
     assert (found.folder, found.targets) == ("", "")
+
+
+def test_all_that_the_model_reads_travels() -> None:
+    assert folder.IMAGE_SUFFIXES == formats.IMAGE_SUFFIXES
 
 
 @pytest.mark.parametrize(
