@@ -148,6 +148,8 @@ def explaining(where: str, *, doing: str = "read") -> Iterator[None]:
             f"{where} cannot be {doing}: there are no credentials for AWS ({error}).",
             hint="Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; an instance needs a role.",
         ) from error
+    except (failures.SSOError, failures.TokenRetrievalError) as error:
+        raise DataError(f"{where} cannot be {doing}: {error}", hint="Sign in again (`aws sso login`).") from error
     except (failures.HTTPClientError, failures.ConnectionError) as error:
         raise SourceGone(f"{where} does not answer: {error}.", hint=GONE_HINT) from error
     except (failures.BotoCoreError, ValueError) as error:

@@ -36,6 +36,7 @@ class BucketServer:
     url: str = ""
     objects: dict[str, bytes] = field(default_factory=lambda: {"a.jpg": b"picture" * 5000})
     faults: list[str] = field(default_factory=list)
+    busy: set[str] = field(default_factory=set)  # objects that are asked for in vain
     released: threading.Event = field(default_factory=threading.Event)
 
 
@@ -51,8 +52,9 @@ def serve_faults() -> Iterator[BucketServer]:
             self._answer(200, b"")
 
         def do_GET(self) -> None:
-            body = bucket.objects[self.path.removeprefix("/data/")]
-            fault = bucket.faults.pop(0) if bucket.faults else ""
+            name = self.path.removeprefix("/data/")
+            body = bucket.objects[name]
+            fault = "busy" if name in bucket.busy else bucket.faults.pop(0) if bucket.faults else ""
             if fault == "busy":
                 self._answer(503, _ERROR.format("SlowDown").encode())
             elif fault == "denied":

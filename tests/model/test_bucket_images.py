@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.exceptions import TokenRetrievalError, UnauthorizedSSOTokenError
 from bucket_server import BucketServer, S3Account
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
 from moto.s3.models import s3_backends
 
+from model.data.images import decode_or_explain
 from model.data.samples import find_labelled_images
 from model.data.sources import Source, open_source
 from model.errors import DataError, SourceGone
-from model.storage.client import find_bucket
+from model.storage import fetching
+from model.storage.client import explaining, find_bucket
 from model.storage.fetching import Fetcher
 
 
@@ -103,7 +108,8 @@ def test_object_that_changes_after_listing_is_named(s3: S3Account, class_folders
 
 
 @pytest.mark.parametrize("fault", ["busy", "cut", "reset", "hang"])
-def test_faults_that_pass_are_outlived(faulty: BucketServer, fault: str) -> None:
+def test_faults_that_pass_are_outlived(faulty: BucketServer, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "FIRST_PAUSE_SECONDS", 0.01)
     faulty.faults = [fault, fault]
     fetcher = Fetcher(bucket=find_bucket("s3://data/", "data"), silence_seconds=0.2)
 
@@ -119,6 +125,49 @@ def test_bucket_that_stays_away_ends_with_what_was_tried(faulty: BucketServer) -
         fetcher.fetch("a.jpg")
 
     assert gone.value.exit_code == 1
+
+
+def test_one_object_is_waited_for_as_long_as_others_come(faulty: BucketServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "FIRST_PAUSE_SECONDS", 0.001)
+    faulty.objects["b.jpg"] = b"other"
+    faulty.busy = {"a.jpg"}
+    now = [0.0]
+    fetcher = Fetcher(bucket=find_bucket("s3://data/", "data"), patience_seconds=90, clock=lambda: now[0])
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(fetcher.fetch, "a.jpg")
+        for _ in range(4):
+            now[0] += 60
+            fetcher.fetch("b.jpg")
+        faulty.busy = set()
+
+        assert coming.result() == faulty.objects["a.jpg"]
+
+
+def test_credentials_that_cannot_be_renewed_are_no_fault_of_a_picture(
+    s3: S3Account, class_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "FIRST_PAUSE_SECONDS", 0.001)
+    source = _open(s3, class_folders)
+    renewals = iter([TokenRetrievalError(provider="sso", error_msg="expired"), RuntimeError("still expired")])
+    add_auth = S3SigV4Auth.add_auth
+
+    def renew(self: S3SigV4Auth, request: object) -> None:
+        for failure in renewals:
+            raise failure
+        add_auth(self, request)
+
+    monkeypatch.setattr(S3SigV4Auth, "add_auth", renew)  # moto gives no credentials that end
+
+    sample = find_labelled_images(source).samples[0]
+    assert not isinstance(decode_or_explain(sample.path, 32), str)
+
+
+def test_sign_on_that_has_ended_is_told() -> None:
+    with pytest.raises(DataError) as refused, explaining("s3://photos/set"):
+        raise UnauthorizedSSOTokenError
+
+    assert "aws sso login" in refused.value.hint
 
 
 def test_denied_object_is_not_asked_for_again(faulty: BucketServer) -> None:
