@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import tempfile
 import time
@@ -76,6 +77,8 @@ class EpochProfile:
         self._data = data
         self._waited_before = data.seconds_waited
         self._is_cuda = data.device.type == "cuda"
+        # PyTorch's profiler tells of its own stages, and calls a machine without a GPU an error.
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")
         activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if self._is_cuda else [])]
         self._profiler = profile(activities=activities)
         self._profiler.start()

@@ -21,7 +21,7 @@ SHARES = {
 }
 
 
-def test_a_profile_is_a_trace_of_one_epoch_and_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_profile_is_a_trace_of_one_epoch_and_a_table(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     train(configure(tmp_path, profile=True))
 
     with gzip.open(tmp_path / "trace.json.gz", "rt") as file:
@@ -29,7 +29,9 @@ def test_a_profile_is_a_trace_of_one_epoch_and_a_table(tmp_path: Path, capsys: p
     phases = [event["name"] for event in events if event.get("cat") == "user_annotation"]
     assert phases.count("forward") == phases.count("data") == 3  # the steps of one epoch
     assert any(event["name"] == "aten::convolution" for event in events)
-    table = capsys.readouterr().out.partition("epoch 2/3, 3 steps in ")[2].splitlines()[1:7]
+    said = capfd.readouterr()
+    assert "profiler_st" not in said.err + said.out  # what PyTorch's own profiler says while it records
+    table = said.out.partition("epoch 2/3, 3 steps in ")[2].splitlines()[1:7]
     assert sum(float(line.split()[-2]) for line in table) == pytest.approx(100.0, abs=0.5)
 
 
