@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -59,6 +60,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     measured: tuple[int, ...] = ()  # the training images that tell mean and deviation of the channels; () is all
     loading: Loading | None = None
+    listed: str = ""  # what tells the images that were found from others, those that hold no picture among them
 
     @property
     def split(self) -> Split:
@@ -113,6 +115,7 @@ class Loading:
         source = open_source(config.data)
         found = find_labelled_images(source, config.targets, group_from=config.group_from)
         _tell_about(found)
+        self._listed = digest_samples(found.samples)
         splits = _split(config, found)  # what cannot be split is told before minutes of decoding
         self._feed = ImageFeed(config, source, found.samples)
         if self._feed.bad:
@@ -199,8 +202,15 @@ class Loading:
             unlabelled=found.unlabelled,
             duplicates=found.duplicates,
             measured=_choose_first(self._splits, seed=self._config.seed),
+            listed=self._listed,
             **{"notes": found.notes} | further,
         )
+
+
+def digest_samples(samples: Sequence[Sample], *, parts: Sequence[str] = ()) -> str:
+    """Return what tells the names, labels and groups of images from others, and their parts where these are given."""
+    words = [f"{sample.name}\0{sample.label}\0{sample.group}" for sample in samples]
+    return hashlib.sha256("\n".join([*words, *parts]).encode(errors="surrogateescape")).hexdigest()
 
 
 def _tell_about(found: LabelledImages) -> None:

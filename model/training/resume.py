@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +16,7 @@ import torch
 from model.checkpoint import Checkpoint, load_checkpoint, refuse_other_classes, save_checkpoint
 from model.config import TrainConfig
 from model.console import format_setting, list_names, say, warn
-from model.data.dataset import Dataset
+from model.data.dataset import Dataset, digest_samples
 from model.digest import digest_file
 from model.errors import CheckpointError, SaveError
 
@@ -138,11 +137,11 @@ def refuse_other_settings(path: Path, checkpoint: Checkpoint, config: TrainConfi
 
 def describe_images(dataset: Dataset) -> dict[str, Any]:
     """Return what tells these images, labels and parts from others."""
-    words = [f"{sample.name}\0{sample.label}\0{sample.group}" for sample in dataset.samples]
     parts = [str((split.train, split.validation, split.test)) for split in dataset.splits]
     return {
-        "count": len(words),
-        "digest": hashlib.sha256("\n".join([*words, *parts]).encode(errors="surrogateescape")).hexdigest(),
+        "count": len(dataset.samples),
+        "digest": digest_samples(dataset.samples, parts=parts),
+        "listed": dataset.listed,
         "is_complete": dataset.store is None,
         "means": _measure_means(dataset),
     }
@@ -151,7 +150,8 @@ def describe_images(dataset: Dataset) -> dict[str, Any]:
 def has_begun_with_more(checkpoint: Checkpoint, dataset: Dataset) -> bool:
     """Say whether a training was stopped before it had read all its images, some of which hold no picture."""
     images = checkpoint.training["images"]
-    return not images.get("is_complete", True) and bool(images["count"] > len(dataset.samples))
+    is_of_these = images.get("listed") == dataset.listed  # of other images it is refused
+    return is_of_these and not images.get("is_complete", True) and bool(images["count"] > len(dataset.samples))
 
 
 def _measure_means(dataset: Dataset) -> torch.Tensor:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model.checkpoint import load_checkpoint
 from model.config import TrainConfig, parse_train_arguments
 from model.data import cache as caching
 from model.data import dataset as loading
@@ -28,6 +29,7 @@ from model.training import epochs
 from model.training.batches import build_image_set
 from model.training.fit import fit
 from model.training.loop import Evaluation, evaluate
+from model.training.resume import has_begun_with_more
 
 DIGEST = "0" * 32
 
@@ -294,10 +296,39 @@ def test_an_image_that_turns_out_to_hold_no_picture_is_left_out_as_if_it_had_bee
 def test_a_signal_is_obeyed_while_the_last_images_are_waited_for(
     class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "MEASURED", 5)
-    monkeypatch.setattr(loading, "LOOK_SECONDS", 0.01)
     config = _config(class_folders, "--arch", "cnn", "--epochs", "2", "--batch-size", "12", "--device", "cpu")
-    whole, come = load_dataset(config), Event()
+    log = EpochLog(tmp_path / "metrics.jsonl")
+
+    message = _stop_before_the_last_images(config, log, monkeypatch)
+
+    assert "in epoch 1/2 after step 3 of 3; saved" in message
+    assert log.epochs == []  # the epoch is told when it is gone on with
+
+
+@pytest.mark.parametrize("change", ["test image broken", "other classes", "other images"])
+def test_only_a_training_on_the_same_images_begins_again_when_some_hold_no_picture(
+    class_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    config = _config(class_folders, "--arch", "cnn", "--epochs", "2", "--batch-size", "12", "--device", "cpu")
+    with monkeypatch.context() as patches:
+        _stop_before_the_last_images(config, EpochLog(tmp_path / "metrics.jsonl"), patches)
+    if change == "test image broken":
+        dataset = load_dataset(config)
+        dataset.samples[dataset.split.test[0]].path.write_bytes(b"")  # type: ignore[union-attr]
+    elif change == "other classes":
+        (class_folders / "red").rename(class_folders / "rot")
+        (class_folders / "rot" / "red_00.png").unlink()
+    else:
+        (class_folders / "red" / "red_00.png").unlink()
+
+    checkpoint = load_checkpoint(config.checkpoints / "last.pt")
+
+    assert has_begun_with_more(checkpoint, load_dataset(config)) == (change == "test image broken")
+
+
+def _stop_before_the_last_images(config: TrainConfig, log: EpochLog, patches: pytest.MonkeyPatch) -> str:
+    """Train until a signal comes, at the end of epoch one while the test images are not there; return the message."""
+    whole, come, interruption = load_dataset(config), Event(), _Told()
     late = {whole.samples[position].path for position in whole.split.test}
 
     def decode(path: Path, size: int) -> Pixels | str:
@@ -308,18 +339,16 @@ def test_a_signal_is_obeyed_while_the_last_images_are_waited_for(
         interruption.is_told = True
         return evaluation
 
-    monkeypatch.setattr(feed, "decode_or_explain", decode)
-    monkeypatch.setattr(epochs, "evaluate", examine)
-    interruption, log = _Told(), EpochLog(tmp_path / "metrics.jsonl")
+    patches.setattr(loading, "MEASURED", 5)
+    patches.setattr(loading, "LOOK_SECONDS", 0.01)
+    patches.setattr(feed, "decode_or_explain", decode)
+    patches.setattr(epochs, "evaluate", examine)
     begun = load_dataset(config, is_streaming=True)
-
     with pytest.raises(Interrupted) as raised:
         fit(config, begun, log, interruption)
-
     come.set()
     begun.close()
-    assert "in epoch 1/2 after step 3 of 3; saved" in raised.value.message
-    assert log.epochs == []  # the epoch is told when it is gone on with
+    return raised.value.message
 
 
 class _Told(Interruption):
