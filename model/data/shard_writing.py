@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from model.console import count, list_names, warn
+from model.data.formats import is_image_name
 from model.data.labelled import BadFile, LabelledImages, Sample
 from model.data.shard_index import INDEX_NAME, Indexed, write_index
 from model.data.shelves import Shelf
@@ -98,7 +99,9 @@ class _Writer:
             why = name_reason(error)
             raise DataError(f"{sample.name} cannot be read: {why}.", hint="Mend or remove it.") from error
         key = f"{place:09d}"
-        image = f"{key}{PurePosixPath(sample.name).suffix.lower()}"
+        # A name that a shard of others gives an image may lack the ending that its file has.
+        name = sample.name if is_image_name(sample.name) else sample.key
+        image = f"{key}{PurePosixPath(name).suffix.lower()}"
         start = self._write_file(file, image, body)
         fields = {"name": sample.name, "label": sample.label, "group": sample.group}
         self._write_file(file, f"{key}.cls", str(self._classes[sample.label]).encode())

@@ -99,7 +99,7 @@ class ShardSource:
             if _is_label(name):
                 stem, kind = _split(name)
                 beside.setdefault(stem, {})[kind] = name
-        images = sorted(name for name in self._members if is_image_name(name))
+        images = sorted(name for name in self._members if name in self._index or is_image_name(name))
         return [self._read_label(name, beside.get(_split(name)[0], {}), group_column) for name in images]
 
     def _read_label(self, name: str, beside: dict[str, str], group_column: str) -> ShardLabel:

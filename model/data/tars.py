@@ -173,6 +173,12 @@ def scan(tars: Tars, tar: str, *, is_wanted: Callable[[str], bool]) -> Iterator[
                         yield Member(name=item.name.removeprefix("./"), span=span, body=body)
                 ended_at = archive.offset
         except tarfile.TarError as error:
+            start = tars.read(Span(tar=tar, start=0, size=min(size, 6)))
+            if start.startswith(_COMPRESSED):
+                raise DataError(
+                    f"The shard {tar} is compressed, and cannot be read from its middle.",
+                    hint="Unpack it (gunzip, unxz, unzstd): pictures get no smaller by it.",
+                ) from error
             raise _cut_off(tar, str(error)) from error
     # tarfile takes a damaged header for the end of the archive.
     if ended_at > size or tars.read(Span(tar=tar, start=ended_at, size=min(_BLOCK, size - ended_at))) != bytes(_BLOCK):
@@ -181,6 +187,8 @@ def scan(tars: Tars, tar: str, *, is_wanted: Callable[[str], bool]) -> Iterator[
 
 _BLOCK = tarfile.BLOCKSIZE
 _SCAN_BYTES = 1 << 20
+# What gzip, xz, bzip2 and Zstandard begin with.
+_COMPRESSED = (b"\x1f\x8b", b"\xfd7zXZ\0", b"BZh", b"\x28\xb5\x2f\xfd")
 
 
 def _cut_off(tar: str, why: str) -> DataError:

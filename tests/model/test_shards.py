@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -148,6 +149,17 @@ def test_shard_that_is_cut_off_is_named_without_an_index_too(shards: Path, end: 
         open_source(shards)
 
 
+def test_shard_that_is_compressed_is_named(shards: Path) -> None:
+    (shards / "index.json").unlink()
+    shard = shards / "shard-000000.tar"
+    shard.write_bytes(gzip.compress(shard.read_bytes()))
+
+    with pytest.raises(DataError, match=r"shard-000000\.tar is compressed") as refused:
+        find_labelled_images(open_source(shards))
+
+    assert "gunzip" in refused.value.hint
+
+
 def test_shard_with_a_damaged_header_is_named(shards: Path) -> None:
     (shards / "index.json").unlink()
     tar = shards / "shard-000000.tar"
@@ -219,6 +231,21 @@ def test_groups_of_others_come_from_known_fields_or_the_one_that_is_named(tmp_pa
     assert {sample.group for sample in named.samples} == {"north"}
     with pytest.raises(DataError, match="'depth' names a column, and no image"):
         find_labelled_images(tmp_path / "set", group_from="depth")
+
+
+def test_names_of_others_need_no_ending(tmp_path: Path, draw_image: Callable[..., Path]) -> None:
+    files = {}
+    for number in range(6):
+        files[f"{number}.png"] = draw_image(tmp_path / f"{number}.png", "red", seed=number).read_bytes()
+        files[f"{number}.json"] = json.dumps({"name": f"dive.{number}", "label": "ab"[number % 2]}).encode()
+    _pack(tmp_path / "set" / "a.tar", files)
+
+    _write(tmp_path / "set", tmp_path / "again")
+
+    expected = [(f"dive.{number}", "ab"[number % 2], "") for number in range(6)]
+    assert _describe(tmp_path / "again") == _describe(tmp_path / "set") == expected
+    (tmp_path / "again" / "index.json").unlink()
+    assert _describe(tmp_path / "again") == _describe(tmp_path / "set")
 
 
 def test_tar_of_a_folder_has_the_labels_of_the_folder(project: Path, tmp_path: Path) -> None:
