@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import struct
 import zlib
@@ -96,7 +97,8 @@ class PixelCache:
         """Return a file for so many images, or None where there is no room for it; older ones make way."""
         size = count * side * side * 3
         handle = -1
-        path = self.folder / f"{digest}.{os.getpid()}{_GROWING}"
+        # Containers that share a cache have processes of the same number.
+        path = self.folder / f"{digest}.{os.getpid()}-{secrets.token_hex(4)}{_GROWING}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._remove_abandoned()
@@ -148,7 +150,11 @@ def digest_images(versions: Iterable[tuple[str, str]], *, side: int, decoder: st
 
 def find_cache_folder() -> Path:
     """Return the user's folder for such things."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deployer" / "pixels"
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # a user without a name and a home, as in a container: nothing can be kept there
+        folder = Path("/.cache")
+    return folder / "deployer" / "pixels"
 
 
 def reserve(handle: int, size: int) -> None:

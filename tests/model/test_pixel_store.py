@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 from threading import Event
@@ -177,6 +177,27 @@ def test_two_runs_that_fill_the_same_cache_do_not_meet(cache: PixelCache) -> Non
     assert sorted(path.name for path in cache.folder.iterdir()) == [whole.name]
 
 
+def test_two_runs_with_the_same_process_number_do_not_meet(cache: PixelCache) -> None:
+    first, second = (cache.begin(DIGEST, side=4, count=3) for _ in range(2))  # as in two containers
+
+    assert first is not None
+    assert second is not None
+    first.pixels[:], second.pixels[:] = 7, 8
+    assert (first.pixels == 7).all()
+
+
+def test_who_has_no_home_keeps_nothing(class_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", _fail_to_find_home)
+
+    assert len(load_dataset(_config(class_folders)).samples) == 40
+    assert caching.find_cache_folder().parts[:2] == ("/", ".cache")
+
+
+def _fail_to_find_home() -> Path:
+    raise RuntimeError("Could not determine home directory.")  # of a user that the system does not know
+
+
 def test_a_second_run_decodes_nothing_and_says_so(
     class_folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -264,6 +285,22 @@ def test_a_set_that_is_read_while_it_is_learnt_from_is_the_same_set(
     assert (begun.measured, begun.splits, begun.samples) == (whole.measured, whole.splits, whole.samples)
     assert np.array_equal(ended.pixels, whole.pixels)
     assert (ended.leaks, ended.notes) == (whole.leaks, whole.notes)
+
+
+def test_groups_that_leak_are_told_before_anything_is_learnt(
+    draw_image: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(loading, "MEASURED", 5)
+    for label, dive, frame in product(("red", "blue"), range(5), range(4)):
+        draw_image(tmp_path / "photos" / label / f"dive{dive}.mp4_{frame}.png", label, seed=4 * dive + frame)
+
+    begun = load_dataset(_config(tmp_path / "photos"), is_streaming=True)
+    told = capsys.readouterr().err
+    ended = begun.complete()
+
+    assert "in more than one part" in told
+    assert "in more than one part" not in capsys.readouterr().err.replace(told, "")
+    assert any("in more than one part" in note for note in ended.notes)
 
 
 def test_an_image_that_turns_out_to_hold_no_picture_is_left_out_as_if_it_had_been_known(
