@@ -39,11 +39,12 @@ Pixels = NDArray[np.uint8]
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
 
 # Changes when the same files give other pixels; decoded images of other versions are not used any more.
-DECODER = f"2 simplejpeg {find_spec('simplejpeg') is not None} pillow {PIL.__version__}"
+DECODER = f"3 simplejpeg {find_spec('simplejpeg') is not None} pillow {PIL.__version__}"
 
 # The head of a JPEG: what it begins with, where EXIF and XMP are, and what comes after all such segments.
 _JPEG_START = b"\xff\xd8\xff"
 _APP1 = 0xE1
+_FILL = 0xFF  # any number of them may stand before a marker
 _PICTURE_MARKERS = frozenset({0xC0, 0xC1, 0xC2, 0xDA})  # a frame of one of the three usual kinds, or a scan
 _PLAIN_COLOURS = frozenset({"YCbCr", "Gray", "RGB"})  # not CMYK, which Pillow knows to turn round
 
@@ -248,9 +249,13 @@ def _decode_plain_jpeg(data: bytes, size: int) -> Pixels | None:
 def _has_metadata(data: bytes) -> bool:
     """Say whether a JPEG may say that it lies on its side: whether EXIF or XMP come before the picture."""
     place = 2
-    while data[place : place + 1] == b"\xff" and data[place + 1] not in _PICTURE_MARKERS:
-        if data[place + 1] == _APP1:
-            return True
+    while data[place : place + 1] == b"\xff" and data[place + 1 : place + 2]:
+        kind = data[place + 1]
+        if kind == _FILL:
+            place += 1
+            continue
+        if kind in _PICTURE_MARKERS or kind == _APP1:
+            return kind == _APP1
         place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
     return False
 

@@ -107,6 +107,20 @@ def test_read_image_is_upright_for_every_orientation(tmp_path: Path, orientation
     assert np.array_equal(pixels, by_definition[orientation])
 
 
+def test_decode_finds_exif_behind_fill_bytes(tmp_path: Path) -> None:
+    image = Image.new("RGB", (64, 48), "white")
+    image.paste((200, 0, 0), (0, 0, 32, 48))
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    image.save(tmp_path / "plain.jpg", exif=exif)
+    content = (tmp_path / "plain.jpg").read_bytes()
+
+    filled = decode_bytes(content[:2] + b"\xff\xff" + content[2:], 32)
+
+    assert np.array_equal(filled, decode_bytes(content, 32))
+    assert filled[16, 4].min() > 200  # white is on the left now
+
+
 def test_decode_turns_an_image_as_its_exif_says(tmp_path: Path) -> None:
     image = Image.new("RGB", (64, 64), "black")
     image.paste("white", (0, 0, 64, 32))  # white above, and to be turned by 90 degrees
