@@ -177,17 +177,20 @@ class Loading:
             )
         self._tell_split()
         parts = name_parts(self._splits)
-        leak = find_group_leak(found.samples, parts)
         alike = find_near_duplicate_leak(found.samples, pixels, parts)
-        warnings = [text for text in (trouble, leak.warning, alike.warning) if text]
-        for text in warnings:
+        for text in filter(None, (trouble, alike.warning)):
             warn(text)
-        leaks = replace(leak.leaks, near_duplicates=alike.near_duplicates)
+        warnings = filter(None, (trouble, self._leak.warning, alike.warning))
+        leaks = replace(self._leak.leaks, near_duplicates=alike.near_duplicates)
         return self._describe(pixels, leaks=leaks, notes=(*found.notes, *warnings))
 
     def _tell_split(self) -> None:
+        """Tell the parts, and what groups leak between them: names tell that, before anything is learnt."""
         if not self._is_split_told:
             _tell_split(self._config, self._found, self._splits)
+            self._leak = find_group_leak(self._found.samples, name_parts(self._splits))
+            if self._leak.warning:
+                warn(self._leak.warning)
         self._is_split_told = True
 
     def _describe(self, pixels: Pixels, **further: Any) -> Dataset:
