@@ -80,6 +80,7 @@ class ImageFeed:
 
     def close(self) -> None:
         """Bring no more, and remove what is not whole."""
+        self._source.close()
         self.store.close()
         if self._growing is not None:
             self._growing.close()

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from model.data.images import Pixels
 from model.threads import count_cores
 
+# How long an end waits for threads that are in the middle of an image.
+CLOSE_SECONDS = 2.0
+
 # Brings the pixels of one position, or says why it holds no picture.
 Fill = Callable[[int], "Pixels | str"]
 
@@ -80,11 +83,12 @@ class PixelStore:
         return bool(self._ready[wanted].all())
 
     def close(self) -> None:
-        """Fill no more; what threads are about to fill is filled when this returns."""
+        """Fill no more. Threads get a moment to end; one that S3 keeps waiting ends with the program."""
         with self._changed:
             self._order = iter(())
+        deadline = time.monotonic() + CLOSE_SECONDS
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work(self) -> None:
         with warnings.catch_warnings():

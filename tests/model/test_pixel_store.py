@@ -18,6 +18,7 @@ from model.config import TrainConfig, parse_train_arguments
 from model.data import cache as caching
 from model.data import dataset as loading
 from model.data import feed
+from model.data import store as storing
 from model.data.cache import SUFFIX, PixelCache
 from model.data.dataset import UnreadableImages, load_dataset
 from model.data.images import Pixels, decode_or_explain
@@ -95,6 +96,21 @@ def test_store_names_what_holds_no_picture_and_raises_what_ends_the_reading() ->
 
     with pytest.raises(DataError, match="no "):
         _store(4, fail).wait()
+
+
+def test_end_of_a_store_does_not_wait_for_what_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storing, "CLOSE_SECONDS", 0.01)
+    come = Event()
+
+    def fill(position: int) -> Pixels:
+        come.wait()
+        return _row(position)
+
+    store = _store(4, fill)
+    store.close()  # returns
+
+    assert not store.wait(seconds=0)
+    come.set()
 
 
 def test_cache_gives_back_what_was_kept_and_nothing_else(cache: PixelCache) -> None:
