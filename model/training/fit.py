@@ -221,7 +221,7 @@ def _conclude(around: Surroundings, state: TrainingState) -> Fitted:
             around,
             tuple(fold.weights for fold in folds),
             {
-                "images": {name: around.images[name] for name in ("count", "digest")},
+                "images": {name: around.images[name] for name in ("count", "digest", "listed")},
                 "best_epoch": [fold.epoch for fold in folds],
                 "epochs": [fold.epochs for fold in folds],
             },

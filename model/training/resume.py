@@ -17,8 +17,10 @@ from model.checkpoint import Checkpoint, load_checkpoint, refuse_other_classes, 
 from model.config import TrainConfig
 from model.console import format_setting, list_names, say, warn
 from model.data.dataset import Dataset, digest_samples
+from model.data.samples import find_labelled_images
+from model.data.sources import open_source
 from model.digest import digest_file
-from model.errors import CheckpointError, SaveError
+from model.errors import CheckpointError, DataError, SaveError
 
 # What a resumed training may be told anew: where things are, and on what it computes. All else makes another model;
 # the number of epochs too, as the learning rate of every step follows from it. A preset is known by its values.
@@ -100,8 +102,23 @@ def find_unfinished(config: TrainConfig) -> Checkpoint | None:
             f"{model} is of an earlier training, and the one that began after it left no checkpoint.",
             hint="Leave --resume out to begin anew.",
         )
+    _refuse_other_listing(model, finished, config)
     say(f"the training is finished, and {model} is its result; there is nothing to resume")
     return None
+
+
+def _refuse_other_listing(model: Path, finished: Checkpoint, config: TrainConfig) -> None:
+    """Raise CheckpointError when a finished model learnt from images of other names or labels."""
+    listed = finished.training.get("images", {}).get("listed", "")
+    try:
+        found = find_labelled_images(open_source(config.data), config.targets, group_from=config.group_from)
+    except DataError:  # images that are gone do not make the training less finished
+        return
+    if listed and listed != digest_samples(found.samples):
+        raise CheckpointError(
+            f"{model} was trained on other images than those of {config.data}.",
+            hint="Give the images of then, or leave --resume out to begin anew.",
+        )
 
 
 def describe_settings(config: TrainConfig) -> dict[str, Any]:

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from training_runs import configure, draw_dataset, train
 
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.config import TrainConfig
+from model.data.dataset import digest_samples
+from model.data.samples import find_labelled_images
 from model.errors import CheckpointError, Interrupted
 from model.evaluation.results import EpochLog
 from model.inference.classifier import Classifier
@@ -185,6 +188,24 @@ def test_an_earlier_result_is_not_taken_for_that_of_a_training_killed_at_once(tm
     EpochLog(tmp_path / "metrics.jsonl")  # as the next training begins
 
     with pytest.raises(CheckpointError, match="is of an earlier training"):
+        find_unfinished(config)
+
+
+def test_a_result_of_other_images_is_not_what_was_asked_for(tmp_path: Path) -> None:
+    config = configure(tmp_path, epochs=1)
+    for label in ("blue", "red"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for number in range(2):
+            Image.new("RGB", (8, 8), label).save(tmp_path / "data" / label / f"{number}.png")
+    found = find_labelled_images(tmp_path / "data", None)
+    finished = train(config, listed=digest_samples(found.samples)).checkpoint
+    save_checkpoint(tmp_path / "model.pt", finished)
+    (config.checkpoints / "last.pt").unlink()
+    assert find_unfinished(config) is None
+
+    (tmp_path / "data" / "blue" / "0.png").unlink()
+
+    with pytest.raises(CheckpointError, match="trained on other images than those of"):
         find_unfinished(config)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,14 @@ def draw_dataset(config: TrainConfig, *, count: int = 48, classes: tuple[str, ..
     return Dataset(samples=tuple(samples), classes=classes, pixels=pixels, splits=splits, source="memory")
 
 
-def train(config: TrainConfig, *, unfinished: Checkpoint | None = None, stop_at: int | None = None) -> Fitted:
-    """Train, and be told to stop at the question number `stop_at`."""
+def train(
+    config: TrainConfig, *, unfinished: Checkpoint | None = None, stop_at: int | None = None, listed: str = ""
+) -> Fitted:
+    """Train, and be told to stop at the question number `stop_at`; `listed` stands for a folder's images."""
     log = EpochLog(config.output / "metrics.jsonl", is_resumed=unfinished is not None)
     interruption = Interruption() if stop_at is None else Stopping(stop_at)
-    return fit(config, draw_dataset(config), log, interruption, unfinished=unfinished)
+    dataset = replace(draw_dataset(config), listed=listed)
+    return fit(config, dataset, log, interruption, unfinished=unfinished)
 
 
 class Stopping(Interruption):
