@@ -17,8 +17,7 @@ from model.checkpoint import Checkpoint, load_checkpoint, refuse_other_classes, 
 from model.config import TrainConfig
 from model.console import format_setting, list_names, say, warn
 from model.data.dataset import Dataset, digest_samples
-from model.data.samples import find_labelled_images
-from model.data.sources import open_source
+from model.data.samples import collect_labelled_images
 from model.digest import digest_file
 from model.errors import CheckpointError, DataError, SaveError
 
@@ -111,7 +110,7 @@ def _refuse_other_listing(model: Path, finished: Checkpoint, config: TrainConfig
     """Raise CheckpointError when a finished model learnt from images of other names or labels."""
     listed = finished.training.get("images", {}).get("listed", "")
     try:
-        found = find_labelled_images(open_source(config.data), config.targets, group_from=config.group_from)
+        found = collect_labelled_images(config.data, config.targets, group_from=config.group_from)
     except DataError:  # images that are gone do not make the training less finished
         return
     if listed and listed != digest_samples(found.samples):

@@ -195,7 +195,7 @@ def test_a_result_of_other_images_is_not_what_was_asked_for(tmp_path: Path) -> N
     config = configure(tmp_path, epochs=1)
     for label in ("blue", "red"):
         (tmp_path / "data" / label).mkdir(parents=True)
-        for number in range(2):
+        for number in range(4):
             Image.new("RGB", (8, 8), label).save(tmp_path / "data" / label / f"{number}.png")
     found = find_labelled_images(tmp_path / "data", None)
     finished = train(config, listed=digest_samples(found.samples)).checkpoint
