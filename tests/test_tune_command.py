@@ -9,29 +9,14 @@ from pathlib import Path
 
 import click
 import pytest
+from record_examples import RECORD
 
 from deployer import commands
 from deployer.config import Config
 from deployer.deployment.presets import carry_preset
-from deployer.deployment.record import Record
 from deployer.deployment.train import TUNE, job_spec
 from deployer.errors import ConfigError
 from deployer.remote.probe import HostFacts
-
-RECORD = Record(
-    name="demo",
-    cloud="local",
-    region="us-east-1",
-    account="123456789012",
-    bucket="demo",
-    nodes=(),
-    user="ubuntu",
-    pythons=(),
-    spot=False,
-    usd_per_hour=None,
-    created=0.0,
-    max_hours=1.0,
-)
 
 
 def test_a_preset_in_a_file_travels_as_what_it_says(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from record_examples import RECORD
+
 from deployer.config import Config, TrainConfig
-from deployer.deployment.record import Record
 from deployer.deployment.train import continue_from, job_spec, read_arguments
 from deployer.remote.job import Jobs, JobSpec, JobState
 from deployer.remote.probe import HostFacts
@@ -57,27 +58,13 @@ def test_a_resumed_job_has_the_arguments_of_the_earlier_one(
 ) -> None:
     (remote.home / "project").mkdir()
     config = Config(train=TrainConfig(command="echo"))
-    record = Record(
-        name="demo",
-        cloud="local",
-        region="us-east-1",
-        account="123456789012",
-        bucket="demo",
-        nodes=(),
-        user="ubuntu",
-        pythons=(),
-        spot=False,
-        usd_per_hour=None,
-        created=0.0,
-        max_hours=1.0,
-    )
     typed = ("--preset", "best", "--group-from", r"(.*)\.mp4 \d+")
     facts = HostFacts(python="/usr/bin/python3")
 
-    jobs.start("j-1", job_spec(config, record, facts, None, "j-1", typed))
+    jobs.start("j-1", job_spec(config, RECORD, facts, None, "j-1", typed))
     follow(jobs, "j-1", tmp_path)
     read = read_arguments(connection, "j-1")
-    again = job_spec(config, record, facts, None, "j-2", read, is_resumed=True)
+    again = job_spec(config, RECORD, facts, None, "j-2", read, is_resumed=True)
 
     assert read == typed
     assert again.argv[-1].endswith(r"echo --resume --preset best --group-from '(.*)\.mp4 \d+'")
