@@ -29,6 +29,7 @@ from benchmarks.results import (
     write_record,
 )
 from benchmarks.rows import ROWS
+from model.threads import keep_waiting_threads_short
 
 REPEATS, QUICK_REPEATS = 5, 3
 
@@ -41,6 +42,7 @@ def main() -> int:
         for row in rows:
             print(f"{row.name:<18}{'quick' if row.is_quick else '':<7}{row.what}")
         return 0
+    keep_waiting_threads_short()  # as in a training; the processes that measure take it over
     if options.quick:
         return run_quick(rows, options.repeats, is_baseline=options.write_baseline)
     return run_whole(rows, options.repeats)

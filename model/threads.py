@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def count_cores() -> int:
@@ -22,3 +24,16 @@ def keep_waiting_threads_short() -> None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+
+@contextmanager
+def computing_alone() -> Iterator[None]:
+    """Let PyTorch compute in the calling thread only: many small pieces of work take longer where each is shared."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

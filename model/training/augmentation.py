@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torchvision.transforms import v2
 
-from model.transforms import divide_for_cache, resize_batch, scale_channels
+from model.threads import computing_alone
+from model.transforms import divide_for_cache, repeat_for_row, resize_batch, scale_rows, write_bytes
 
 # The part of an image that is cut out and enlarged: torchvision's recipes begin at 0.08, for a million pictures; on a
 # thousand, what shows the class must stay in the picture.
@@ -42,12 +43,10 @@ def augment_batch(
     numbers = np.stack([draw_numbers(seed, epoch, int(sample)) for sample in samples])
     if images.is_cuda:
         cut = cut_together(images.permute(0, 3, 1, 2), size, numbers).permute(0, 2, 3, 1).contiguous()
-    else:
-        cut = _cut_each(images, size, numbers)
-    if augment == "trivial":
-        changed = [_change(plane, row) for plane, row in zip(cut.permute(0, 3, 1, 2), numbers, strict=True)]
-        return torch.stack(changed).permute(0, 2, 3, 1)
-    return relight(cut, numbers)
+        return _recolour(cut, augment, numbers)
+    # Single images are too small to share: two threads took a fifth longer than one, and the cores of who decodes.
+    with computing_alone():
+        return _recolour(_cut_each(images, size, numbers), augment, numbers)
 
 
 def draw_numbers(seed: int, epoch: int, sample: int, *, count: int = 16) -> NDArray[np.float64]:
@@ -71,6 +70,13 @@ def cut_together(images: Tensor, size: int, numbers: NDArray[np.float64]) -> Ten
     grid = nn.functional.affine_grid(maps, [len(images), 3, size, size], align_corners=False)
     sampled = nn.functional.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
     return sampled.round_().to(torch.uint8)
+
+
+def _recolour(images: Tensor, augment: str, numbers: NDArray[np.float64]) -> Tensor:
+    if augment == "trivial":
+        changed = [_change(plane, row) for plane, row in zip(images.permute(0, 3, 1, 2), numbers, strict=True)]
+        return torch.stack(changed).permute(0, 2, 3, 1)
+    return relight(images, numbers)
 
 
 class _Part(NamedTuple):
@@ -107,13 +113,23 @@ def relight(images: Tensor, numbers: NDArray[np.float64]) -> Tensor:
     contrast = 1.0 + MAX_LIGHT * moves[:, 5:6] + MAX_TINT * moves[:, 6:9]
     brightness = TYPICAL_DEVIATION * (MAX_LIGHT * moves[:, 9:10] + MAX_TINT * moves[:, 10:13])
     relit = torch.empty_like(images, memory_format=torch.contiguous_format)
-    parts = zip(*map(divide_for_cache, (images, contrast, brightness, relit)), strict=True)
-    for part, factor, move, target in parts:
-        values = part.float()
-        middle = values.mean(dim=(1, 2, 3))[:, None]
+    factors = [repeat_for_row(factor, images.shape[2]) for factor in (contrast, brightness, 1.0 - contrast)]
+    room = torch.empty(next(divide_for_cache(images))[0].shape, device=images.device)
+    for part, scale, move, rest, target in divide_for_cache(images, *factors, relit):
+        values = room[: len(part)].copy_(part)
+        middle = _measure_middle(values)[:, None, None]
         # Half a level more, as bytes are made of floats by leaving out what comes after the point.
-        target.copy_(scale_channels(values, factor, middle - middle * factor + move + 0.5).clamp_(0, 255))
+        scale_rows(values, scale, middle * rest + move + 0.5)
+        write_bytes(values.clamp_(0, 255), target)
     return relit
+
+
+def _measure_middle(values: Tensor) -> Tensor:
+    """Return the mean (N,) of images (N, H, W, 3) that hold whole numbers, the same for any number of threads.
+
+    The sums of a row are exact as floats, and those of the rows as doubles: their order does not matter.
+    """
+    return (values.flatten(2).sum(dim=2).double().sum(dim=1) / values[0].numel()).float()
 
 
 def _change(image: Tensor, numbers: NDArray[np.float64]) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model.transforms import divide_for_cache
+from model.transforms import divide_for_cache, write_bytes
 
 # The shapes of the beta distributions, as in torchvision's recipes (Zhang et al., 2018; Yun et al., 2019).
 MIXUP_ALPHA = 0.2
@@ -46,8 +46,10 @@ def mix_batch(
 def _blend(images: Tensor, partners: Tensor, kept: float) -> Tensor:
     """Return each image with the share `kept`, and its partner with the rest."""
     mixed = torch.empty_like(images)
-    for part, others, target in zip(*map(divide_for_cache, (images, partners, mixed)), strict=True):
-        target.copy_((part.float() * kept).add_(images[others].float(), alpha=1.0 - kept).round_())
+    flat = images.flatten(1)
+    for part, others, target in divide_for_cache(flat, partners, mixed.view_as(flat)):
+        blended = (part.float() * kept).add_(flat.index_select(0, others).float(), alpha=1.0 - kept)
+        write_bytes(blended.round_(), target)
     return mixed
 
 
