@@ -24,7 +24,7 @@ class Split:
 
 
 def split_samples(
-    samples: Sequence[Sample], *, seed: int, validation_share: float = 0.1, test_share: float = 0.15, by: str = "group"
+    samples: Sequence[Sample], *, seed: int, validation_share: float = 0.1, test_share: float = 0.1, by: str = "group"
 ) -> Split:
     """Split by shares, the same for the same samples and seed on every machine and Python.
 

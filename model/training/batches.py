@@ -141,8 +141,8 @@ class Loader:
         return whole if grown == 1.0 or share == 1.0 else min(whole, max(32, size))
 
     def load_for_evaluation(self, indices: Tensor) -> Tensor:
-        """Return unchanged images at their whole size, normalised."""
-        return self.data.normalize(resize_batch(self.data.load(indices), self.config.image_size))
+        """Return whole images as the trained network judges them, normalised."""
+        return self.data.normalize(resize_batch(self.data.load(indices), self.config.evaluation_size))
 
     def make_batch(self, indices: Tensor, weights: Tensor, *, epoch: int, step: int) -> Batch:
         """Return this process's rows of a batch; `step` counts from 0 over all epochs."""

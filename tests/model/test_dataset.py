@@ -49,7 +49,7 @@ def test_dataset_holds_pixels_targets_and_a_split(class_folders: Path, capsys: p
     assert dataset.classes == ("blue", "red")
     assert [dataset.classes[target] for target in dataset.targets] == [sample.label for sample in dataset.samples]
     assert np.array_equal(dataset.pixels[7], decode_image(dataset.samples[7].path, size))
-    assert [len(dataset.split.train), len(dataset.split.validation), len(dataset.split.test)] == [30, 4, 6]
+    assert [len(dataset.split.train), len(dataset.split.validation), len(dataset.split.test)] == [32, 4, 4]
     assert "40 images in 2 classes (labels from class folders)" in capsys.readouterr().out
 
 

@@ -32,6 +32,7 @@ def configure(output: Path, **options: Any) -> TrainConfig:
         "output": output,
         "arch": "cnn",
         "image_size": SIZE,
+        "test_share": 0.15,
         "batch_size": 12,
         "epochs": 3,
         "ema": 2.0,
@@ -51,7 +52,11 @@ def draw_dataset(config: TrainConfig, *, count: int = 48, classes: tuple[str, ..
         pixels[number, :, :, number % len(classes)] //= 4
         samples.append(Sample(name=f"{number:03d}.png", path=Path(f"{number:03d}.png"), label=label, group=""))
     draw = {"seed": config.seed, "validation_share": 0.15}
-    splits = fold_samples(samples, folds=config.folds, **draw) if config.folds else (split_samples(samples, **draw),)
+    splits = (
+        fold_samples(samples, folds=config.folds, **draw)
+        if config.folds
+        else (split_samples(samples, test_share=config.test_share, **draw),)
+    )
     return Dataset(samples=tuple(samples), classes=classes, pixels=pixels, splits=splits, source="memory")
 
 
