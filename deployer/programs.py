@@ -23,7 +23,8 @@ def run(module: str, arguments: Sequence[str], *, needs: Sequence[str] = FOR_NET
     missing = [name for name in needs if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingDependency(
-            f"This needs {' and '.join(missing)}, which this Python lacks.", hint="pip install 'deployer[model]'"
+            f"This needs {' and '.join(missing)}, which this Python lacks.",
+            hint=f"pip install {' '.join(dict.fromkeys(map(_name_package, missing)))}",
         )
     # -P: a folder of the user's that is called model must not hide ours.
     with subprocess.Popen([sys.executable, "-P", "-m", module, *arguments]) as program:
@@ -34,6 +35,11 @@ def run(module: str, arguments: Sequence[str], *, needs: Sequence[str] = FOR_NET
                 program.terminate()  # a terminal's Ctrl-C has reached it already; a signal to us alone has not
             else:
                 return code if code >= 0 else 128 - code
+
+
+def _name_package(module: str) -> str:
+    # Not all that a model needs for an export alone: PyTorch is gigabytes.
+    return "'deployer[model]'" if module in FOR_NETWORKS else {"PIL": "pillow"}.get(module, module)
 
 
 def as_options(options: Mapping[str, object]) -> list[str]:

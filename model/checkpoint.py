@@ -20,8 +20,8 @@ from model.console import list_names
 from model.errors import CheckpointError, NetworkError, SaveError
 from model.networks.catalogue import build_empty, drop_auxiliary, refuse_unfit
 
-# Raised whenever an older reader could not use the file. 2: several networks, temperature, views.
-FORMAT = 2
+# Raised whenever an older reader could not use the file. 2: several networks, temperature, views. 3: no dropout.
+FORMAT = 3
 
 # No training makes larger ones; a file that says so wants to fill the memory.
 MAX_CLASSES = 100_000
@@ -48,7 +48,6 @@ class Checkpoint:
     states: tuple[dict[str, Any], ...]
     temperature: float = 1.0
     tta: str = "none"
-    dropout: float = 0.0
     training: dict[str, Any] = field(default_factory=dict)
     torch_version: str = str(torch.__version__)
 
@@ -90,7 +89,6 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "states": [_pack(state) for state in checkpoint.states],
         "temperature": checkpoint.temperature,
         "tta": checkpoint.tta,
-        "dropout": checkpoint.dropout,
         "training": checkpoint.training,
     }
     # Through memory: torch reports a full disk as a RuntimeError without its reason.
@@ -166,7 +164,6 @@ def _unpack(content: Mapping[str, Any]) -> Checkpoint:
                 "decode_size": content["decode_size"],
                 "temperature": content["temperature"],
                 "tta": content["tta"],
-                "dropout": content["dropout"],
                 "torch_version": content["torch"],
             }
         ),
@@ -194,7 +191,7 @@ def _refuse_damaged(path: Path) -> None:
 
 def _refuse_absurd(checkpoint: Checkpoint, file_bytes: int) -> None:
     """Refuse values that no training writes, before anything is built by them."""
-    numbers = (*checkpoint.mean, *checkpoint.std, checkpoint.temperature, checkpoint.dropout)
+    numbers = (*checkpoint.mean, *checkpoint.std, checkpoint.temperature)
     tensors = [tensor for state in checkpoint.states for tensor in state.values()]
     sizes = (checkpoint.image_size, checkpoint.decode_size)
     wrong = {

@@ -7,13 +7,14 @@ python -m model.export results --int8 --data photos --output serving
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.atomic import write_file, write_json
-from model.console import count, run, say
+from model.console import count, run, say, warn
 from model.digest import digest_file
 from model.errors import UsageError
 from model.exporting.config import ExportConfig, parse_export_arguments
@@ -56,6 +57,8 @@ def export(config: ExportConfig) -> None:
     _write(config.file, made.content, made.told)
     if int8 is not None:
         _write(config.int8_file, *int8)
+    elif _is_of_another_model(config.int8_file, digest):
+        warn(f"{config.int8_file} is of another {config.model.name}: write it anew with --int8, or remove it.")
 
 
 def _choose_pictures(pictures: Pictures | None, side: int) -> tuple[str, Iterator[Pixels]]:
@@ -77,6 +80,16 @@ def _tell_agreement(agreement: Agreement) -> None:
         f"agreement with the model on {agreement.pictures:,} {agreement.kind}: {agreement.same_answers:,} answers are"
         f" the same, probabilities differ by {agreement.largest_difference:.6f} at most"
     )
+
+
+def _is_of_another_model(path: Path, digest: str) -> bool:
+    told = path.with_name(f"{path.name}.json")
+    if not path.is_file():
+        return False
+    try:
+        return bool(json.loads(told.read_bytes())["source"]["sha256"] != digest)
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
 
 
 def _write(path: Path, content: bytes, told: dict[str, Any]) -> None:

@@ -28,12 +28,19 @@ def test_options_are_typed_as_they_were_given() -> None:
     ]
 
 
-def test_a_missing_extra_is_named_with_its_installation() -> None:
-    with pytest.raises(MissingDependency, match="no_such_package") as caught:
-        programs.run("model.predict", [], needs=("sys", "no_such_package"))
+@pytest.mark.parametrize(
+    ("missing", "hint"), [("torch", "pip install 'deployer[model]'"), ("onnxruntime", "pip install onnxruntime")]
+)
+def test_what_is_missing_is_named_with_its_installation(
+    missing: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == missing else object())
+
+    with pytest.raises(MissingDependency, match=missing) as caught:
+        programs.run("model.predict", [], needs=("numpy", missing))
 
     assert caught.value.exit_code == 2
-    assert caught.value.hint == "pip install 'deployer[model]'"
+    assert caught.value.hint == hint
 
 
 @pytest.fixture

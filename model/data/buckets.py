@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model.arguments import S3_SCHEME
 from model.data.listing import Listing, Place
-from model.data.sources import SHARD_SUFFIX, Entry, Source, are_shards
+from model.data.sources import SHARD_SUFFIX, Entry, Source, are_shards, refuse_compressed
 from model.errors import DataError
 from model.storage.ahead import ReadAhead
 from model.storage.client import Listed, find_bucket
@@ -33,6 +33,7 @@ def open_bucket(where: str) -> Source:
         raise DataError(
             f"There is nothing in {where}.", hint=f"Look with `aws s3 ls s3://{name}/`, and correct --data."
         )
+    refuse_compressed(list(objects), where)
     fetcher = Fetcher(bucket=bucket)
     if are_shards(list(objects)):
         from model.data.shards import ShardSource

@@ -47,6 +47,10 @@ class Kept:
     bad: tuple[int, ...]
 
 
+class NoRoom(OSError):
+    """The cache may not grow so far, or its disk is too full; the message is the reason."""
+
+
 class Growing:
     """A file of the cache that is being filled; nobody else sees it."""
 
@@ -93,8 +97,8 @@ class PixelCache:
             return None
         return kept
 
-    def begin(self, digest: str, *, side: int, count: int) -> Growing | None:
-        """Return a file for so many images, or None where there is no room for it; older ones make way."""
+    def begin(self, digest: str, *, side: int, count: int) -> Growing:
+        """Return a file for so many images; older ones make way. Raises OSError, NoRoom where that does not suffice."""
         size = count * side * side * 3
         handle = -1
         # Containers that share a cache have processes of the same number.
@@ -102,8 +106,7 @@ class PixelCache:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._remove_abandoned()
-            if not self._make_room(size):
-                return None
+            self._make_room(size)
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
             try_lock(handle)
             reserve(handle, size)
@@ -113,22 +116,26 @@ class PixelCache:
                 os.close(handle)
             with suppress(OSError):
                 path.unlink()
-            return None
+            raise
         return Growing(path, pixels, handle)
 
-    def _make_room(self, size: int) -> bool:
+    def _make_room(self, size: int) -> None:
         kept = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob(f"*{SUFFIX}"))
-        total = sum(bytes_ for _, bytes_, _ in kept)
+        others = sum(path.stat().st_size for path in self.folder.glob(f"*{_GROWING}"))  # other runs fill them now
+        total = others + sum(bytes_ for _, bytes_, _ in kept)
         free = shutil.disk_usage(self.folder).free
         for _, bytes_, path in kept:
             if total + size <= self.max_bytes and free - size >= FREE_BYTES:
                 break
-            if size > self.max_bytes or free + total - size < FREE_BYTES:
+            if others + size > self.max_bytes or free + total - others - size < FREE_BYTES:
                 break  # it would not fit alone either
             path.unlink()
             total -= bytes_
             free += bytes_
-        return total + size <= self.max_bytes and free - size >= FREE_BYTES
+        if total + size > self.max_bytes:
+            raise NoRoom(f"they are {size / 1e9:.1f} GB, and it may grow to {self.max_bytes / 1e9:g} GB (--cache-gb)")
+        if free - size < FREE_BYTES:
+            raise NoRoom(f"they are {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB of its disk are free")
 
     def _remove_abandoned(self) -> None:
         """Remove what a run that was killed has left behind: nobody holds its lock."""

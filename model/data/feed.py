@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from model.config import TrainConfig
-from model.data.cache import Growing, Kept, PixelCache, digest_images, find_cache_folder, reserve
+from model.console import say
+from model.data.cache import Growing, Kept, NoRoom, PixelCache, digest_images, find_cache_folder, reserve
 from model.data.images import DECODER, Pixels, decode_or_explain
 from model.data.labelled import Sample
 from model.data.sources import S3_SCHEME, Source
 from model.data.store import PixelStore
-from model.errors import DataError
+from model.errors import DataError, name_reason
 
 # A local folder is worth a cache from so many bytes on: two cores decode them in about two seconds.
 WORTH_BYTES = 256 << 20
@@ -89,7 +90,7 @@ class ImageFeed:
     def _keep(self, pixels: Pixels, good: Sequence[int]) -> None:
         checksums, bad = self.store.checksums[good], sorted({*self.bad, *self.store.faults})
         if self._kept is not None and self.store.repaired and self._cache is not None:
-            self._growing = self._cache.begin(self._digest, side=self._size, count=len(pixels))
+            self._growing = self._begin(self._cache, len(pixels))
             if self._growing is not None:
                 self._growing.pixels[:] = pixels
         if self._growing is not None:
@@ -111,11 +112,19 @@ class ImageFeed:
             self.bad[position] = found
         return kept
 
+    def _begin(self, cache: PixelCache, count: int) -> Growing | None:
+        try:
+            return cache.begin(self._digest, side=self._size, count=count)
+        except OSError as error:
+            reason = str(error) if isinstance(error, NoRoom) else name_reason(error)
+            say(f"note: decoded images are not kept for the next run in {cache.folder}: {reason}")
+            return None
+
     def _make_room(self, count: int) -> Pixels:
         shape = (count, self._size, self._size, 3)
         needed = int(np.prod(shape, dtype=np.int64))
         if self._cache is not None and count == self._listed:
-            self._growing = self._cache.begin(self._digest, side=self._size, count=count)
+            self._growing = self._begin(self._cache, count)
             if self._growing is not None:
                 return self._growing.pixels
         try:

@@ -9,7 +9,7 @@ import json
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from unicodedata import normalize
@@ -143,15 +143,28 @@ class ShardSource:
         if unknown and not indexed:
             say(f"looking through {count(len(unknown), 'shard')} of {self.text}: there is no {INDEX_NAME} beside them")
         with ThreadPoolExecutor(SCAN_THREADS) as pool:
-            for found in pool.map(lambda tar: list(scan(self._tars, tar, is_wanted=_is_label)), unknown):
-                for member in found:
-                    other = members.setdefault(member.name, member)
-                    if other is not member:
-                        raise DataError(
-                            f"{member.name} is in the shards {other.span.tar} and {member.span.tar}.",
-                            hint="A file's name may be in one shard only: write them again, or remove one.",
-                        )
+            found = list(pool.map(lambda tar: list(scan(self._tars, tar, is_wanted=_is_label)), unknown))
+        for member in _tell_apart([member for part in found for member in part], self.text):
+            other = members.setdefault(member.name, member)
+            if other is not member:
+                tars = sorted({other.span.tar, member.span.tar})
+                raise DataError(
+                    f"{member.name} is {'twice ' if len(tars) == 1 else ''}in {' and '.join(tars)} of {self.text}.",
+                    hint="A file's name may be in one shard, and once: write them again, or remove one.",
+                )
         return members
+
+
+def _tell_apart(members: list[Member], where: str) -> list[Member]:
+    """Return the files of labelled shards, named with their shard where each shard counts its images from the first.
+
+    Other files keep their names: folders in a tar are classes, and a shard would be taken for one.
+    """
+    names = [member.name for member in members]
+    if len(set(names)) == len(names) or not any(map(_is_label, names)):
+        return members
+    say(f"the shards of {where} use the same names: each image is named with its shard")
+    return [replace(member, name=f"{member.span.tar.removesuffix('.tar')}/{member.name}") for member in members]
 
 
 def _split(name: str) -> tuple[str, str]:

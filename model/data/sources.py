@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from model.arguments import S3_SCHEME
+from model.console import list_names
 from model.data.folders import find_files, has_pictures
 from model.data.formats import is_picture_name
 from model.data.listing import ListedPath, Listing, Place
@@ -17,6 +18,7 @@ from model.errors import DataError, name_reason
 __all__ = ["S3_SCHEME", "Entry", "FolderSource", "Source", "hold", "name_of", "open_source", "restore_url"]
 
 SHARD_SUFFIX = ".tar"
+_ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".zip", ".7z", ".rar")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +77,10 @@ def open_source(text: str | Path) -> Source:
         from model.data.tars import LocalTars
 
         return ShardSource(where, LocalTars(shards))
+    refuse_compressed([path.name for path in folder.iterdir()] if _is_readable(folder) else [folder.name], where)
     if not folder.is_dir():
         raise DataError(f"The data folder {folder} does not exist or is no folder.")
-    if not os.access(folder, os.R_OK | os.X_OK):
+    if not _is_readable(folder):
         raise DataError(f"The data folder {folder} may not be read.", hint="Mend its permissions.")
     return FolderSource(folder)
 
@@ -103,6 +106,20 @@ def are_shards(names: Sequence[str]) -> bool:
     return any(name.endswith(SHARD_SUFFIX) and "/" not in name for name in names) and not any(
         is_picture_name(name) for name in names
     )
+
+
+def refuse_compressed(names: Sequence[str], where: str) -> None:
+    """Raise DataError where archives are all there is: nothing can be read from the middle of them."""
+    packed = sorted(name for name in names if name.lower().endswith(_ARCHIVES) and "/" not in name)
+    if packed and len(packed) == len([name for name in names if not name.startswith(".")]):
+        raise DataError(
+            f"{where} holds no images but {list_names(packed)}: what is compressed cannot be read in place.",
+            hint="Unpack it first, into a folder or to plain .tar files.",
+        )
+
+
+def _is_readable(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
 
 
 def describe_version(status: os.stat_result) -> str:

@@ -48,6 +48,7 @@ class PixelStore:
         self._waiting = 0
         self._began = time.perf_counter()
         self._ended: float | None = None
+        warnings.filterwarnings("ignore", module="PIL")  # about odd metadata; the picture is fine
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count_cores())]
         for thread in self._threads:
             thread.start()
@@ -91,24 +92,23 @@ class PixelStore:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work(self) -> None:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="PIL")  # about odd metadata; the picture is fine
-            while self._error is None:
-                with self._changed:
-                    position = next(self._order, None)
-                if position is None:
-                    return
-                try:
-                    fault = self._bring(position)
-                except BaseException as error:
-                    self._end(error)
-                    return
-                self._note(position, fault)
+        while self._error is None:
+            with self._changed:
+                position = next(self._order, None)
+            if position is None:
+                return
+            try:
+                fault = self._bring(position)
+            except BaseException as error:
+                self._end(error)
+                return
+            self._note(position, fault)
 
     def _bring(self, position: int) -> str:
         row = self.pixels[position]
         if not self._is_filled or zlib.crc32(row) != self.checksums[position]:
-            self.repaired += self._is_filled
+            with self._changed:
+                self.repaired += self._is_filled
             brought = self._fill(position)
             if isinstance(brought, str):
                 return brought

@@ -123,8 +123,9 @@ def _read_held_out(table: Path) -> set[str]:
 def _refuse_other_classes(found: LabelledImages, checkpoint: Checkpoint) -> None:
     unknown = [label for label in found.classes if label not in checkpoint.classes]
     if unknown:
+        names, kind = list_names([repr(label) for label in unknown]), "class" if len(unknown) == 1 else "classes"
         raise DataError(
-            f"The model knows no class {list_names([repr(label) for label in unknown])} of {found.source}.",
+            f"The model does not know the {kind} {names} of {found.source}.",
             hint=f"Its classes are {list_names(checkpoint.classes)}; give the images of its training.",
         )
 

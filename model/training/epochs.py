@@ -268,7 +268,6 @@ def pack(
         states=weights,
         temperature=temperature,
         tta=config.tta,
-        dropout=config.dropout or 0.0,
         training={"settings": describe_settings(config), "images": around.images} | training,
     )
 

@@ -169,7 +169,10 @@ def open_study(path: Path, space: Space, base: TrainConfig, origin: Mapping[str,
         )
         past = study.trials
         # Another seed for each run: the same one would draw what it has drawn already.
-        study.sampler = optuna.samplers.TPESampler(n_startup_trials=DRAWN_TRIALS, seed=base.seed + len(past))
+        # Trials that run at the same time count as bad until they are finished, or all would be drawn alike.
+        study.sampler = optuna.samplers.TPESampler(
+            n_startup_trials=DRAWN_TRIALS, seed=base.seed + len(past), constant_liar=True
+        )
         if not past:
             study.set_user_attr("origin", dict(origin))
             study.enqueue_trial({name: getattr(base, name) for name in space}, user_attrs={_IS_BASE: True})

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def make_checkpoint(arch: str = "cnn", *, networks: int = 1, size: int = 32, **c
 @pytest.fixture(scope="module")
 def pixels() -> Pixels:
     """Nine pictures from dark to light."""
-    (drawn,) = draw_pictures(SIDE, count=9)
+    (drawn,) = draw_pictures(SIDE, number=9)
     return (drawn * np.linspace(0.1, 1.0, 9).reshape(-1, 1, 1, 1)).astype(np.uint8)
 
 
@@ -204,6 +205,29 @@ def test_compare_refuses_a_graph_that_answers_otherwise(other: _Fixed) -> None:
         compare("made-up pictures", draw_pictures(SIDE), _Fixed(0.49, 0.51), other)
 
 
+@pytest.mark.parametrize(("wild", "is_refused"), [(1, False), (3, True)])
+def test_compare_bears_with_rounding_that_few_pictures_make_much_of(wild: int, is_refused: bool) -> None:
+    class Other:
+        decode_size = SIDE
+
+        def classify(self, pixels: Pixels) -> NDArray[np.float64]:
+            answers = np.tile([0.3, 0.7], (len(pixels), 1))
+            answers[:wild] = [0.2, 0.8]
+            return answers
+
+    expectation = pytest.raises(ModelError, match="on 3 of 40 pictures") if is_refused else nullcontext()
+    with expectation:
+        compare("pictures", draw_pictures(SIDE, number=40), _Fixed(0.3, 0.7), Other())
+
+
+def test_export_tells_of_an_int8_export_of_another_model(model_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model_file.with_name("model.int8.onnx").write_bytes(b"of last week")
+
+    export(parse_export_arguments([str(model_file)]))
+
+    assert "model.int8.onnx is of another model.pt: write it anew with --int8" in capsys.readouterr().err
+
+
 def test_find_pictures_keeps_what_was_learnt_from_what_was_not(model_file: Path, photos: Path) -> None:
     pictures = find_pictures(parse_export_arguments([str(model_file), "--data", str(photos)]), make_checkpoint())
 
@@ -239,7 +263,7 @@ def test_find_pictures_looks_where_the_training_looked(model_file: Path, photos:
 def test_export_refuses_images_of_other_classes(model_file: Path, photos: Path) -> None:
     (photos / "red").rename(photos / "squid")
 
-    with pytest.raises(DataError, match="knows no class 'squid'"):
+    with pytest.raises(DataError, match="does not know the class 'squid'"):
         export(parse_export_arguments([str(model_file), "--data", str(photos)]))
 
 
@@ -453,6 +477,6 @@ def test_every_kind_of_network_exports(arch: str, size: int) -> None:
     checkpoint = make_checkpoint(arch, size=size, temperature=1.0)
     from model.exporting.making import make_export
 
-    made = make_export(checkpoint, source="0", kind="made-up pictures", batches=draw_pictures(size, count=4))
+    made = make_export(checkpoint, source="0", kind="made-up pictures", batches=draw_pictures(size, number=4))
 
     assert made.agreement.same_answers == 4

@@ -101,7 +101,6 @@ def _fit(config: TrainConfig, dataset: Dataset, *, seed: int = 0, margin: float 
             states=tuple(network.state_dict() for _ in dataset.splits),
             temperature=fit_temperature(validation.logits, validation.targets),
             tta=config.tta,
-            dropout=config.dropout or 0.0,
             training={},
         ),
         validation=validation,

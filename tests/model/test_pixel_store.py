@@ -19,7 +19,7 @@ from model.data import cache as caching
 from model.data import dataset as loading
 from model.data import feed
 from model.data import store as storing
-from model.data.cache import SUFFIX, PixelCache
+from model.data.cache import SUFFIX, NoRoom, PixelCache
 from model.data.dataset import UnreadableImages, load_dataset
 from model.data.images import Pixels, decode_or_explain
 from model.data.store import PixelStore
@@ -58,7 +58,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PixelCache:
 
 def _keep(cache: PixelCache, digest: str = DIGEST, *, count: int = 3, bad: Sequence[int] = ()) -> Path:
     growing = cache.begin(digest, side=4, count=count)
-    assert growing is not None
     store = PixelStore(growing.pixels, _row, range(count))
     store.wait()
     growing.finish(store.checksums[: count - len(bad)], bad)
@@ -169,14 +168,51 @@ def test_cache_is_bounded_and_what_was_not_used_for_longest_goes_first(cache: Pi
     assert first.exists()
     assert not second.exists()
     assert third.exists()
-    assert cache.begin("4" * 32, side=4, count=300) is None  # more than all
+    with pytest.raises(NoRoom, match="--cache-gb"):
+        cache.begin("4" * 32, side=4, count=300)  # more than all
+
+
+def test_cache_counts_what_other_runs_are_filling(cache: PixelCache) -> None:
+    filling = cache.begin("1" * 32, side=4, count=150)
+
+    with pytest.raises(NoRoom):
+        cache.begin("2" * 32, side=4, count=150)
+
+    filling.close()
+    cache.begin("2" * 32, side=4, count=150).close()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [(("--cache-gb", "0.00001"), "--cache-gb"), ((), "of its disk are free"), (("file",), "not a directory")],
+)
+def test_a_cache_that_is_not_kept_is_told(
+    options: tuple[str, ...],
+    reason: str,
+    class_folders: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(caching, "FREE_BYTES", 1 << 60 if not options else 0)
+    (tmp_path / "file").write_bytes(b"")
+    place = tmp_path / "file" / "cache" if options == ("file",) else tmp_path / "cache"
+    arguments = () if options == ("file",) else options
+
+    dataset = load_dataset(_config(class_folders, "--cache", str(place), *arguments))
+
+    assert len(dataset.pixels) == 40
+    told = capsys.readouterr().out
+    assert "note: decoded images are not kept for the next run" in told
+    assert reason in told
 
 
 def test_cache_leaves_the_disk_its_last_bytes(cache: PixelCache, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = _keep(cache)
     monkeypatch.setattr(caching, "FREE_BYTES", 1 << 60)
 
-    assert cache.begin("1" * 32, side=4, count=3) is None
+    with pytest.raises(NoRoom, match="of its disk are free"):
+        cache.begin("1" * 32, side=4, count=3)
     assert kept.exists()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from bucket_server import S3Account
+from conftest import DrawImage
 from training_runs import configure
 
 from model.data.dataset import load_dataset
@@ -99,6 +100,35 @@ def test_same_images_make_the_same_shards(project: Path, shards: Path, tmp_path:
 
     for path in shards.iterdir():
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes()
+
+
+def test_shards_that_each_count_from_the_first_are_told_apart(
+    draw_image: DrawImage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw_image(tmp_path / "one.png", "red")
+    picture = (tmp_path / "one.png").read_bytes()
+    for number in range(2):
+        labels = {f"{k:03d}.cls": b"ab"[k % 2 :][:1] for k in range(6)}
+        files = labels | {f"{k:03d}.png": picture for k in range(6)}
+        _pack(tmp_path / "shards" / f"part-{number}.tar", files)
+
+    found = find_labelled_images(open_source(tmp_path / "shards"))
+
+    told = [(sample.name, sample.label) for sample in found.samples]
+    assert told[5:7] == [("part-0/005.png", "b"), ("part-1/000.png", "a")]
+    assert found.samples[7].path.read_bytes() == picture
+    assert "each image is named with its shard" in capsys.readouterr().out
+
+
+def test_compressed_shards_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    for name in ("a.tar.gz", "b.tgz"):
+        (tmp_path / name).write_bytes(b"")
+
+    with pytest.raises(DataError, match=r"no images but a\.tar\.gz, b\.tgz") as raised:
+        open_source(tmp_path)
+    assert "Unpack it first" in raised.value.hint
+    with pytest.raises(DataError, match="cannot be read in place"):
+        open_source(tmp_path / "a.tar.gz")
 
 
 def test_large_set_is_divided_and_read_shard_by_shard(tmp_path: Path) -> None:
@@ -266,9 +296,9 @@ def test_json_file_in_a_tar_of_a_folder_is_no_label(class_folders: Path, tmp_pat
 
 def test_file_that_is_in_two_shards_is_named(tmp_path: Path) -> None:
     for name in ("a.tar", "b.tar"):
-        _pack(tmp_path / "set" / name, {"1.jpg": b"x", "1.cls": b"1"})
+        _pack(tmp_path / "set" / name, {"reef/1.jpg": b"x"})
 
-    with pytest.raises(DataError, match=r"1\.(jpg|cls) is in the shards a\.tar and b\.tar"):
+    with pytest.raises(DataError, match=r"reef/1\.jpg is in a\.tar and b\.tar of"):
         open_source(tmp_path / "set")
 
 
