@@ -55,8 +55,8 @@ def compare(kind: str, batches: Iterable[Pixels], original: Classifies, export: 
     if agreement.within_tolerance < MIN_ALIKE * agreement.pictures or not math.isfinite(agreement.largest_difference):
         raise ModelError(
             f"The export answers otherwise than the model: on {agreement.pictures - agreement.within_tolerance} of"
-            f" {count(agreement.pictures, 'picture')} a probability differs by more than {TOLERANCE}, as rounding hardly"
-            f" ever does, by {agreement.largest_difference:.4f} at most; {agreement.same_answers} answers are the same."
+            f" {count(agreement.pictures, 'picture')} a probability differs by more than {TOLERANCE}, as it hardly ever"
+            f" does by rounding, by {agreement.largest_difference:.4f} at most; {agreement.same_answers} answers are the same."
             " Nothing was written.",
             hint="Predict with model.pt, and report this with the versions of torch, onnx and onnxruntime.",
         )
