@@ -53,11 +53,12 @@ def compare(kind: str, batches: Iterable[Pixels], original: Classifies, export: 
         mean_difference=float(differences.mean()),
     )
     if agreement.within_tolerance < MIN_ALIKE * agreement.pictures or not math.isfinite(agreement.largest_difference):
+        apart = agreement.pictures - agreement.within_tolerance
         raise ModelError(
-            f"The export answers otherwise than the model: on {agreement.pictures - agreement.within_tolerance} of"
-            f" {count(agreement.pictures, 'picture')} a probability differs by more than {TOLERANCE}, as it hardly ever"
-            f" does by rounding, by {agreement.largest_difference:.4f} at most; {agreement.same_answers} answers are the same."
-            " Nothing was written.",
+            f"The export answers otherwise than the model: on {apart} of {count(agreement.pictures, 'picture')} a"
+            f" probability differs by more than {TOLERANCE}, as it hardly ever does by rounding, by"
+            f" {agreement.largest_difference:.4f} at most; {agreement.same_answers} answers are the same. Nothing was"
+            " written.",
             hint="Predict with model.pt, and report this with the versions of torch, onnx and onnxruntime.",
         )
     return agreement
