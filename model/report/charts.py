@@ -102,18 +102,20 @@ def draw_lines(
         dots = [*dots, *(point for point in line.points if point[0] == mark and not line.is_faint)]
         parts += [f'<circle class="{style}" cx="{_x(x, left)}" cy="{_y(y, up)}" r="3.5"/>' for left, up in dots]
     parts.append("</svg>")
-    legend = {line.style: line.name for line in lines if not line.is_faint}
+    legend = {line.style: line for line in lines if not line.is_faint}
     entries = "".join(
-        f"<span>{draw_swatch(style)}{escape(legend[style])}</span>" for style in STYLES if style in legend
+        f"<span>{draw_swatch(style, is_line=legend[style].is_joined)}{escape(legend[style].name)}</span>"
+        for style in STYLES
+        if style in legend
     )
     return f'<figure><figcaption>{escape(title)}</figcaption>{"".join(parts)}<p class="legend">{entries}</p></figure>'
 
 
-def draw_swatch(style: str) -> str:
-    """Return a short piece of a line, for a legend."""
-    return (
-        f'<svg class="swatch" viewBox="0 0 28 8" aria-hidden="true"><polyline class="{style}" points="1,4 27,4"/></svg>'
-    )
+def draw_swatch(style: str, *, is_line: bool = True) -> str:
+    """Return a short piece of a line, or a dot, for a legend."""
+    shape = "polyline" if is_line else "circle"
+    place = 'points="1,4 27,4"' if is_line else 'cx="14" cy="4" r="3.5"'
+    return f'<svg class="swatch" viewBox="0 0 28 8" aria-hidden="true"><{shape} class="{style}" {place}/></svg>'
 
 
 def _x(axis: Axis, value: float) -> str:
