@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.config import TrainConfig
 from model.console import say
@@ -35,9 +36,10 @@ class ImageFeed:
         self._source = source
         self._growing: Growing | None = None
         self._listed = len(samples)
-        versions, size_bytes = _find_versions(source, samples)
+        sizes = np.zeros(len(samples), dtype=np.int64)
+        versions = _find_versions(source, samples, sizes)
         self._digest = digest_images(versions, side=self._size, decoder=DECODER)
-        self._cache = _choose_cache(config, source, size_bytes)
+        self._cache = _choose_cache(config, source, int(sizes.sum()))
         self.bad: dict[int, str] = {}  # positions that the earlier run found no picture at, and their reasons
         self._kept = self._find_kept(samples)
 
@@ -142,18 +144,16 @@ class ImageFeed:
             ) from error
 
 
-def _find_versions(source: Source, samples: Sequence[Sample]) -> tuple[list[tuple[str, str]], int]:
-    """Return name and version of each file, and the bytes of all."""
-    versions, size = [], 0
-    for sample in samples:
+def _find_versions(source: Source, samples: Sequence[Sample], sizes: NDArray[np.int64]) -> Iterator[tuple[str, str]]:
+    """Yield name and version of each file, and fill in its bytes."""
+    for position, sample in enumerate(samples):
         try:
             entry = source.entry(sample.key)
         except DataError:  # a link that leads nowhere; the decoder will tell
-            versions.append((sample.key, ""))
+            yield sample.key, ""
         else:
-            versions.append((sample.key, entry.version))
-            size += entry.size
-    return versions, size
+            sizes[position] = entry.size
+            yield sample.key, entry.version
 
 
 def _choose_cache(config: TrainConfig, source: Source, size_bytes: int) -> PixelCache | None:

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from unicodedata import normalize
 
 from model.errors import DataError
@@ -100,7 +99,7 @@ def _take_whole_name(name: str) -> str:
 
 
 def _take_file_name(name: str) -> str:
-    return normalize("NFC", PurePosixPath(name.replace("\\", "/")).name)
+    return normalize("NFC", name.replace("\\", "/").rstrip("/").rpartition("/")[2])
 
 
 def _write_video_pattern(suffixes: Iterable[str]) -> str:

@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from model.console import count, list_names
-from model.data.listing import Place
+from model.data.listing import ListedPath, Place
 from model.errors import DataError
 
 # With more than one bad image in twenty something is wrong with the folder, not with the images.
@@ -18,18 +19,23 @@ MAX_BAD_SHARE = 0.05
 SPLITS = 3
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
     """One labelled image; `name` is how tables and reports call it, `group` is "" where it belongs to none.
 
-    Its bytes are `path.read_bytes()`; `key` is the name by which its source reads them.
+    Its bytes are `path.read_bytes()`; `key` is the name by which its source reads them. `place` is of `name_place`.
     """
 
     name: str
-    path: Place
+    place: str | ListedPath
     label: str
     group: str = ""
     key: str = ""
+
+    @property
+    def path(self) -> Place:
+        """Where it is; made anew each time, as it weighs more than all the rest."""
+        return Path(self.place) if isinstance(self.place, str) else self.place
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.console import count, list_names
-from model.data.duplicates import SIDE, find_near_duplicates, fingerprint
+from model.data.duplicates import find_near_duplicates, fingerprint
 from model.data.grouping import parse_groups, suggest_groups
 from model.data.images import Pixels
 from model.data.samples import Sample
@@ -53,6 +54,19 @@ class NearDuplicateLeak:
     warning: str
 
 
+class _Thumbnails:
+    """The fingerprints of images, made when they are asked for: 50,000 of them would be 40 MB."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self._pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def __getitem__(self, places: slice | NDArray[np.intp], /) -> Pixels:
+        return np.stack([fingerprint(self._pixels[place]) for place in np.arange(len(self))[places]])
+
+
 def name_parts(splits: Sequence[Split]) -> dict[int, str]:
     """Return the part of each position: train, validation or test; with folds, the fold that tests it."""
     if len(splits) == 1:
@@ -80,11 +94,8 @@ def find_near_duplicate_leak(samples: Sequence[Sample], pixels: Pixels, parts: M
     """Find images of one part that are nearly the same as one of another part."""
     names = sorted(set(parts.values()))
     homes = np.array([names.index(parts[position]) for position in range(len(samples))])
-    fingerprints = np.empty((len(pixels), SIDE, SIDE, 3), dtype=np.uint8)
-    for position, image in enumerate(pixels):
-        fingerprints[position] = fingerprint(image)
     distances = dict.fromkeys(_find_copies(pixels, parts), 0)
-    distances |= {(i, k): distance for i, k, distance in find_near_duplicates(fingerprints, parts=homes)}
+    distances |= {(i, k): distance for i, k, distance in find_near_duplicates(_Thumbnails(pixels), parts=homes)}
     pairs = tuple(
         NearDuplicate(first=samples[i].name, second=samples[k].name, distance=distance, parts=(parts[i], parts[k]))
         for (i, k), distance in sorted(distances.items(), key=lambda pair: (pair[1], pair[0]))
@@ -101,10 +112,14 @@ def find_near_duplicate_leak(samples: Sequence[Sample], pixels: Pixels, parts: M
 
 def _find_copies(pixels: Pixels, parts: Mapping[int, str]) -> Iterator[tuple[int, int]]:
     """Yield equal images, smooth ones too: one of the part that holds most of them with each in another part."""
-    equal: dict[bytes, list[int]] = {}
-    for position, image in enumerate(pixels):
-        equal.setdefault(hashlib.blake2b(image.tobytes(), digest_size=16).digest(), []).append(position)
-    for positions in equal.values():
+    short = (int.from_bytes(hashlib.blake2b(image, digest_size=8).digest()) for image in pixels)
+    digests = np.fromiter(short, dtype=np.uint64, count=len(pixels))
+    order = np.argsort(digests, kind="stable")
+    is_first = np.concatenate([[True], np.diff(digests[order]) != 0, [True]])
+    borders = np.flatnonzero(is_first)
+    crowded = np.flatnonzero(np.diff(borders) > 1)
+    for begin, end in zip(borders[crowded], borders[crowded + 1], strict=True):
+        positions = order[begin:end].tolist()
         home = Counter(parts[position] for position in positions).most_common(1)[0][0]
         first = next(position for position in positions if parts[position] == home)
         yield from ((min(first, other), max(first, other)) for other in positions if parts[other] != home)

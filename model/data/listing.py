@@ -110,3 +110,8 @@ class ListedPath:
 
 # Where something lies: on this machine, or in a listing.
 Place: TypeAlias = Path | ListedPath
+
+
+def name_place(place: Place) -> str | ListedPath:
+    """Return what is kept of a place: of a file of this machine no more than its name."""
+    return place if isinstance(place, ListedPath) else str(place)

@@ -18,7 +18,7 @@ from model.data.folders import NameResolver, P, find_class_folders, find_classes
 from model.data.formats import IMAGE_SUFFIXES, explain_suffix, is_image_name, is_picture_name
 from model.data.grouping import LABELLED_NAME, parse_groups
 from model.data.labelled import SPLITS, BadFile, LabelledImages, Sample, check_labelled_images
-from model.data.listing import Place
+from model.data.listing import Place, name_place
 from model.data.shards import ShardSource
 from model.data.sources import Source, name_of, open_source, restore_url
 from model.data.targets import FORMS, Target, find_targets, find_unread_groups, read_targets
@@ -49,8 +49,13 @@ def collect_labelled_images(
         found = _from_shards(source, targets, group_from)
     else:
         found = _collect(source, source.root, targets, group_from)
-    keyed = tuple(replace(sample, key=name_of(sample.path, source)) for sample in found.samples)
+    keyed = tuple(replace(sample, key=_share(name_of(sample.place, source), sample.name)) for sample in found.samples)
     return replace(found, samples=keyed)
+
+
+def _share(text: str, other: str) -> str:
+    """Return one of two strings where they are equal: a hundred thousand of them weigh something."""
+    return other if text == other else text
 
 
 def _collect(source: Source, folder: Place, targets: Path | str | None, group_from: str) -> LabelledImages:
@@ -87,7 +92,7 @@ def _from_shards(source: ShardSource, targets: Path | str | None, group_from: st
     if is_column and not any(label.group for label in labelled):
         _refuse_column(group_from, f"no image in {source.text} has it")
     samples = [
-        Sample(name=label.name, path=source.root / label.key, label=label.label, group=label.group)
+        Sample(name=label.name, place=name_place(source.root / label.key), label=label.label, group=label.group)
         for label in labelled
         if label.label
     ]
@@ -138,7 +143,7 @@ def _from_table(table: Place, folder: Place, group_column: str) -> LabelledImage
         if reason or path is None:
             bad.append(BadFile(name=target.filename or f"line {target.line} of {table.name}", reason=reason))
             continue
-        sample = Sample(name=target.filename, path=path, label=target.label, group=target.group)
+        sample = Sample(name=target.filename, place=name_place(path), label=target.label, group=target.group)
         known = samples.setdefault(path, sample)
         if known is not sample:
             _refuse_conflict(known, target, table)
@@ -210,7 +215,7 @@ def _from_folder(folder: P) -> LabelledImages:
             if reason:
                 bad.append(BadFile(name=name, reason=reason))
             else:
-                samples.append(Sample(name=name, path=path, label=label))
+                samples.append(Sample(name=name, place=name_place(path), label=label))
     unlabelled += sorted(path.name for path in root.iterdir() if _is_stray(path) and path.is_file())
     return LabelledImages(
         source="class folders", samples=tuple(samples), bad=tuple(bad), unlabelled=tuple(unlabelled), notes=notes
@@ -225,7 +230,8 @@ def _from_names(folder: P) -> LabelledImages:
         match = LABELLED_NAME.match(path.name)
         if match is None:
             _refuse_unlabelled(folder)
-        samples.append(Sample(name=path.relative_to(folder).as_posix(), path=path, label=match[1], group=match[2]))
+        name = path.relative_to(folder).as_posix()
+        samples.append(Sample(name=name, place=name_place(path), label=match[1], group=match[2]))
     if len({sample.label for sample in samples}) < 2:
         _refuse_unlabelled(folder)  # DSC-0001-2.jpg has the form, too
     return LabelledImages(source="file names (label-patient-number)", samples=tuple(samples))

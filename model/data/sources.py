@@ -149,7 +149,7 @@ class FolderSource:
 
     def entry(self, name: str) -> Entry:
         try:
-            status = (self._root / name).stat()
+            status = os.stat(os.path.join(self._root, name))  # noqa: PTH116, PTH118 - 100,000 Paths take a second
         except OSError as error:
             raise DataError(f"{self._root / name} cannot be read: {name_reason(error)}.") from error
         return Entry(name=name, size=status.st_size, version=describe_version(status))
@@ -172,13 +172,14 @@ def hold(source: Source, names: Sequence[str]) -> list[ListedPath]:
     return [held.root / name for name in names]
 
 
-def name_of(place: Place, source: Source) -> str:
+def name_of(place: str | ListedPath, source: Source) -> str:
     """Return the name by which a source reads what lies at a place; a table may name what is outside of a folder."""
-    if not isinstance(place, Path):
+    if not isinstance(place, str):
         return place.key
     if source.folder is None:
-        return place.absolute().as_posix()
-    inside, text = f"{source.folder.as_posix()}/", place.as_posix()
-    if text.startswith(inside):  # nearly always; pathlib takes ten times as long to find out
-        return text[len(inside) :]
-    return (place.relative_to(source.folder) if place.is_relative_to(source.folder) else place.absolute()).as_posix()
+        return Path(place).absolute().as_posix()
+    inside = f"{source.folder}/"
+    if place.startswith(inside):  # nearly always; pathlib takes ten times as long to find out
+        return place[len(inside) :]
+    path = Path(place)
+    return (path.relative_to(source.folder) if path.is_relative_to(source.folder) else path.absolute()).as_posix()

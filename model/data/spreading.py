@@ -38,7 +38,7 @@ class NotSpreadable(Exception):
         self.label = label
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
     """Samples that stay together: their positions and how many there are of each label; no name for a lone sample."""
 
@@ -54,12 +54,17 @@ def gather_groups(samples: Sequence[Sample], *, seed: int, by: str) -> list[Grou
     for position, sample in enumerate(samples):
         grouped = by == "group" and sample.group
         members.setdefault(("group", sample.group) if grouped else ("sample", sample.name), []).append(position)
+    # What tells groups of the same labels is shared: most are of one sample, and there may be a hundred thousand.
+    shared: dict[tuple[tuple[str, int], ...], dict[str, int]] = {}
     groups = []
-    for (kind, name), positions in members.items():
-        labels = Counter(samples[position].label for position in positions)
+    while members:  # emptied as it goes: the groups weigh as much as it does
+        (kind, name), positions = members.popitem()
+        labels = tuple(sorted(Counter(samples[position].label for position in positions).items()))
         key = hashlib.blake2b(f"{seed}\0{kind}\0{name}".encode(errors="surrogateescape"), digest_size=16).digest()
         shown = name if kind == "group" else ""
-        groups.append(Group(name=shown, key=key, members=tuple(positions), labels=dict(sorted(labels.items()))))
+        groups.append(
+            Group(name=shown, key=key, members=tuple(positions), labels=shared.setdefault(labels, dict(labels)))
+        )
     return sorted(groups, key=lambda group: group.key)
 
 
@@ -96,14 +101,17 @@ class _Parts:
                 self._holders.setdefault(label, []).append(number)
         # Of each group: how much of each class it is, as a share of that class.
         everything = sum(totals.values())
-        self._labels = [tuple(group.labels) for group in groups]
-        self._weights = [
-            (
-                *((label, n / totals[label]) for label, n in group.labels.items()),
-                (_ALL, len(group.members) / everything),
-            )
-            for group in groups
-        ]
+        shared: dict[tuple[tuple[str, int], ...], tuple[tuple[str, float], ...]] = {}
+        names: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._labels, self._weights = [], []
+        for group in groups:
+            labels = tuple(group.labels)
+            self._labels.append(names.setdefault(labels, labels))
+            counts = tuple(group.labels.items())  # which tell how many samples there are, too
+            if counts not in shared:
+                weights = ((label, n / totals[label]) for label, n in counts)
+                shared[counts] = (*weights, (_ALL, len(group.members) / everything))
+            self._weights.append(shared[counts])
         self._sizes = [len(group.members) for group in groups]
         self._largest = sorted(range(len(groups)), key=lambda group: (-self._sizes[group], group))
         self._have: list[dict[str, float]] = [dict.fromkeys((*totals, _ALL), 0.0) for _ in shares]

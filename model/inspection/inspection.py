@@ -12,7 +12,7 @@ from model.data.duplicates import SIDE, fingerprint
 from model.data.folders import find_all_pictures
 from model.data.formats import explain_suffix
 from model.data.images import Pixels, decode_images
-from model.data.listing import Place
+from model.data.listing import Place, name_place
 from model.data.samples import BadFile, LabelledImages, Sample, collect_labelled_images
 from model.data.sources import Source, hold, name_of, open_source
 from model.errors import DataError
@@ -97,12 +97,13 @@ def _collect(
     samples: list[Sample] = []
     bad: list[BadFile] = []
     for path in find_all_pictures(source.root):
-        key = name_of(path, source)
+        place = name_place(path)
+        key = name_of(place, source)
         reason = explain_suffix(key)
         if reason:
             bad.append(BadFile(name=key, reason=reason))
         else:
-            samples.append(Sample(name=key, path=path, label="", key=key))
+            samples.append(Sample(name=key, place=place, label="", key=key))
     return LabelledImages(source="", samples=tuple(samples), bad=tuple(bad)), tuple(refusals)
 
 

@@ -51,7 +51,7 @@ def _dataset(labels: Sequence[str], groups: Sequence[str], *, test: int, folds: 
     """Return images that are not on disk; the last `test` ones of each fold's turn are its test part."""
     count = len(labels)
     samples = tuple(
-        Sample(name=f"{k}.png", path=Path(f"/nowhere/{k}.png"), label=label, group=group)
+        Sample(name=f"{k}.png", place=f"/nowhere/{k}.png", label=label, group=group)
         for k, (label, group) in enumerate(zip(labels, groups, strict=True))
     )
     alike = NearDuplicate(first="0.png", second="1.png", distance=2, parts=("train", "test"))

@@ -52,7 +52,7 @@ def _open(jpeg: bytes | None) -> Image.Image:
 def _choose(folder: Path, draw: Draw, classifier: Classifier, shares: list[float], **options: Any) -> list[Any]:
     """Choose among pictures that are all "a", with the given probabilities of "b"."""
     samples = [
-        Sample(name=f"{place}", path=draw(folder / f"{place}.png", seed=place, **options), label="a")
+        Sample(name=f"{place}", place=str(draw(folder / f"{place}.png", seed=place, **options)), label="a")
         for place in range(len(shares))
     ]
     probabilities = np.array([[1.0 - share, share] for share in shares])
@@ -93,7 +93,7 @@ def test_choose_cases_passes_over_files_that_have_gone(
     damaged = tmp_path / "damaged.png"
     damaged.write_bytes(good.read_bytes()[:200])
     paths = [tmp_path / "gone.png", damaged, good]
-    samples = [Sample(name=path.stem, path=path, label="a") for path in paths]
+    samples = [Sample(name=path.stem, place=str(path), label="a") for path in paths]
 
     cases = choose_cases(samples, np.array([[0.1, 0.9]] * 3), ["a"] * 3, CLASSES, classifier)
 
@@ -101,7 +101,7 @@ def test_choose_cases_passes_over_files_that_have_gone(
 
 
 def test_choose_cases_stands_when_no_file_is_left(tmp_path: Path, classifier: Classifier) -> None:
-    samples = [Sample(name="gone", path=tmp_path / "gone.png", label="a")]
+    samples = [Sample(name="gone", place=str(tmp_path / "gone.png"), label="a")]
 
     assert choose_cases(samples, np.array([[0.1, 0.9]]), ["a"], CLASSES, classifier) == []
 
@@ -111,7 +111,7 @@ def test_pictures_are_upright_small_and_of_their_own_shape(tmp_path: Path, class
     exif = picture.getexif()
     exif[0x0112] = 6  # held upright: to be turned by a quarter
     picture.save(tmp_path / "turned.jpg", exif=exif)
-    samples = [Sample(name="turned", path=tmp_path / "turned.jpg", label="a")]
+    samples = [Sample(name="turned", place=str(tmp_path / "turned.jpg"), label="a")]
 
     (case,) = choose_cases(samples, np.array([[0.1, 0.9]]), ["a"], CLASSES, classifier)
 

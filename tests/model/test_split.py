@@ -3,7 +3,6 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,7 @@ SHARES = {"train": 0.75, "validation": 0.1, "test": 0.15}
 def _samples(*rows: tuple[str, str]) -> list[Sample]:
     """Return samples with these (label, group)."""
     return [
-        Sample(name=f"{number:04d}.png", path=Path(f"{number:04d}.png"), label=label, group=group)
+        Sample(name=f"{number:04d}.png", place=f"{number:04d}.png", label=label, group=group)
         for number, (label, group) in enumerate(rows)
     ]
 

@@ -50,7 +50,7 @@ def draw_dataset(config: TrainConfig, *, count: int = 48, classes: tuple[str, ..
     for number in range(count):
         label = classes[number % len(classes)]
         pixels[number, :, :, number % len(classes)] //= 4
-        samples.append(Sample(name=f"{number:03d}.png", path=Path(f"{number:03d}.png"), label=label, group=""))
+        samples.append(Sample(name=f"{number:03d}.png", place=f"{number:03d}.png", label=label, group=""))
     draw = {"seed": config.seed, "validation_share": 0.15}
     splits = (
         fold_samples(samples, folds=config.folds, **draw)
