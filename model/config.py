@@ -73,12 +73,6 @@ class TrainConfig(Preset):
         """Return the side at which images are kept: a cut-out part is not enlarged beyond what was there."""
         return self.image_size if self.augment == "none" else round(self.image_size * 8 / 7)
 
-    @property
-    def evaluation_size(self) -> int:
-        """Return the side of the images that the trained network judges: a multiple of 8, no more than is kept."""
-        scaled = int(self.image_size * self.evaluation_scale) // 8 * 8
-        return min(self.decode_size, max(self.image_size, scaled))
-
     def count_epochs(self, image_count: int) -> int:
         """Return how many times `image_count` training images are shown."""
         if self.epochs:
@@ -228,9 +222,6 @@ def build_parser(
     )
     recipe.add_argument(
         "--progressive", type=number(0.25, 1), help="side of the first epochs' images as a share of the whole"
-    )
-    recipe.add_argument(
-        "--evaluation-scale", type=number(1, 1.14), help="side of the images that are judged, as a share of the whole"
     )
     recipe.add_argument("--tta", choices=TTAS, help="views of an image that are averaged when predicting")
 

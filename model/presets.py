@@ -59,11 +59,6 @@ class Preset:
     # Side of the images in the first epochs, as a share of image_size; 1 is the whole size from the start. What small
     # images teach is cheap: 11 % more work than with 128 pixels all the time (fastai's and FFCV's recipes).
     progressive: float = 0.5
-    # Side of the images that the trained network judges, as a share of image_size: parts that are cut out and enlarged
-    # show things larger than whole images do (Touvron et al., FixRes, 2019; torchvision's recipes: 224 after 176).
-    # Accuracy at 1.1 against 1 on images that were not learnt from: trashnet +0.7 points, underwater_aquarium +0.9,
-    # chest_xray +0.4 and -0.3 on two splits (2026-11).
-    evaluation_scale: float = 1.1
     # Four views: 0.5 to 1.3 points more than one on trashnet, chest_xray and underwater_aquarium, one split each.
     tta: str = "crops"
     folds: int = 0
@@ -79,7 +74,6 @@ QUICK = replace(
     mixup=0.0,
     cutmix=0.0,
     progressive=1.0,
-    evaluation_scale=1.0,
     tta="flip",
 )
 # Each of its five networks learns twice as long, and all are asked.
@@ -106,7 +100,6 @@ def choose_preset(name: str, *, pretrained: bool, freeze: bool, arch: str | None
         return replace(
             preset,
             progressive=1.0,
-            evaluation_scale=1.0,
             learning_rate=DELICATE_LEARNING_RATE if is_delicate else preset.learning_rate,
         )
     # What the weights were made for; a tenth of the learning rate and a third of the steps, or what they know is lost.
@@ -122,7 +115,6 @@ def choose_preset(name: str, *, pretrained: bool, freeze: bool, arch: str | None
         mixup=0.0,
         cutmix=0.0,
         progressive=1.0,
-        evaluation_scale=1.0,
     )
 
 

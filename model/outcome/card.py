@@ -59,7 +59,7 @@ def _describe_model(metrics: Mapping[str, Any]) -> str:
     recipe = metrics["recipe"]
     folds = f"{recipe['folds']} networks whose probabilities are averaged, each" if recipe["folds"] else "A network"
     views = {"none": "", "flip": " The image and its mirror image are judged.", "crops": " Four views are judged."}
-    size = metrics["evaluation_size"]
+    size = metrics["image_size"]
     return (
         f"An image classifier that says which of {count(len(metrics['classes']), 'class')} a picture shows, with a"
         f" probability for each. {folds} of the kind {escape(metrics['arch'])}, {escape(tell_start(recipe))}."

@@ -52,7 +52,6 @@ def describe_training(
         "preset": config.preset,
         "arch": config.arch,
         "image_size": config.image_size,
-        "evaluation_size": config.evaluation_size,
         "seed": config.seed,
         "epochs": fitted.epochs,
         "best_epoch": fitted.best_epoch,

@@ -142,7 +142,7 @@ class Loader:
 
     def load_for_evaluation(self, indices: Tensor) -> Tensor:
         """Return whole images as the trained network judges them, normalised."""
-        return self.data.normalize(resize_batch(self.data.load(indices), self.config.evaluation_size))
+        return self.data.normalize(resize_batch(self.data.load(indices), self.config.image_size))
 
     def make_batch(self, indices: Tensor, weights: Tensor, *, epoch: int, step: int) -> Batch:
         """Return this process's rows of a batch; `step` counts from 0 over all epochs."""

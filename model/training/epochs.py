@@ -261,7 +261,7 @@ def pack(
     return Checkpoint(
         arch=config.arch,
         classes=around.dataset.classes,
-        image_size=config.evaluation_size,
+        image_size=config.image_size,
         decode_size=config.decode_size,
         mean=tuple(data.mean.tolist()),
         std=tuple(data.std.tolist()),

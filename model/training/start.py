@@ -91,11 +91,10 @@ def refuse_unfit_network(loader: Loader) -> None:
     """Raise NetworkError when the network cannot learn from such images, or from so few at once."""
     config = loader.config
     smallest = loader.choose_size(1)
-    if {smallest, config.evaluation_size} != {config.image_size} and not takes_other_sizes(config.arch):
+    if smallest != config.image_size and not takes_other_sizes(config.arch):
         raise NetworkError(
-            f"{config.arch} takes images of one size, {config.image_size} pixels, and they would grow from {smallest}"
-            f" and be judged at {config.evaluation_size}.",
-            hint="Use --progressive 1 and --evaluation-scale 1, or another --arch.",
+            f"{config.arch} takes images of one size, {config.image_size} pixels, and they would grow from {smallest}.",
+            hint="Use --progressive 1, or another --arch.",
         )
     rows = len(loader.indices) // loader.steps_per_epoch // loader.processes.count
     part = min(rows, math.ceil(config.batch_size / config.accumulate / loader.processes.count))
@@ -119,8 +118,7 @@ def _refuse_misfit(path: Path, config: TrainConfig, dataset: Dataset, earlier: C
 
 def _refuse_other_arch(path: Path, config: TrainConfig, earlier: Checkpoint) -> None:
     if resolve_arch(config.arch) != earlier.arch:
-        side = earlier.training.get("settings", {}).get("image_size", earlier.image_size)
         raise CheckpointError(
             f"{path} is a {earlier.arch}, and this training is of a {config.arch}.",
-            hint=f"Add --arch {earlier.arch} --image-size {side}.",
+            hint=f"Add --arch {earlier.arch} --image-size {earlier.image_size}.",
         )

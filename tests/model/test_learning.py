@@ -110,35 +110,6 @@ def test_a_batch_that_leaves_a_process_without_images_is_refused(tmp_path: Path)
         refuse_unfit_batches(loader)
 
 
-@pytest.mark.parametrize(
-    ("size", "scale", "augment", "expected"),
-    [
-        (160, 1.1, "standard", 176),
-        (160, 1.0, "standard", 160),
-        (100, 1.1, "standard", 104),
-        (32, 1.1, "trivial", 32),
-        (224, 1.14, "standard", 248),
-        (48, 1.14, "standard", 48),
-        (160, 1.1, "none", 160),
-    ],
-)
-def test_images_are_judged_somewhat_larger_where_they_are_kept_so(
-    size: int, scale: float, augment: str, expected: int, tmp_path: Path
-) -> None:
-    options = {"image_size": size, "evaluation_scale": scale, "augment": augment}
-
-    assert configure(tmp_path, **options).evaluation_size == expected
-
-
-def test_a_model_judges_images_at_the_size_of_its_validation(tmp_path: Path) -> None:
-    config = configure(tmp_path, image_size=64, evaluation_scale=1.13)
-
-    checkpoint = train(config).checkpoint
-
-    assert (checkpoint.image_size, checkpoint.decode_size) == (72, 73)
-    assert _loader(config).load_for_evaluation(torch.arange(2)).shape == (2, 3, 72, 72)
-
-
 def test_progressive_images_grow_in_steps_of_16_to_the_whole_size(tmp_path: Path) -> None:
     loader = _loader(configure(tmp_path, image_size=100, progressive=0.5, epochs=20))
 
