@@ -58,7 +58,7 @@ def export(config: ExportConfig) -> None:
     if int8 is not None:
         _write(config.int8_file, *int8)
     elif _is_of_another_model(config.int8_file, digest):
-        warn(f"{config.int8_file} is of another {config.model.name}: write it anew with --int8, or remove it.")
+        warn(f"{config.int8_file} is not of this {config.model.name}: write it anew with --int8, or remove it.")
 
 
 def _choose_pictures(pictures: Pictures | None, side: int) -> tuple[str, Iterator[Pixels]]:
@@ -80,6 +80,9 @@ def _tell_agreement(agreement: Agreement) -> None:
         f"agreement with the model on {agreement.pictures:,} {agreement.kind}: {agreement.same_answers:,} answers are"
         f" the same, probabilities differ by {agreement.largest_difference:.6f} at most"
     )
+    apart = agreement.pictures - agreement.within_tolerance
+    if apart:
+        warn(f"On {count(apart, 'picture')} a probability differs by more than {agreement.tolerance}.")
 
 
 def _is_of_another_model(path: Path, digest: str) -> bool:
@@ -88,7 +91,7 @@ def _is_of_another_model(path: Path, digest: str) -> bool:
         return False
     try:
         return bool(json.loads(told.read_bytes())["source"]["sha256"] != digest)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):  # without its description it is not one that was just written
         return True
 
 

@@ -34,7 +34,7 @@ def repeat_for_row(channels: Tensor, width: int) -> Tensor:
 
 def scale_rows(values: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Scale and shift float images (N, H, W, 3), which lie in memory so, in place; factors are of repeat_for_row."""
-    rows = values.view(*values.shape[:2], -1)
+    rows = values.flatten(2)  # a view, of no images too
     torch.addcmul(shift, rows, scale, out=rows)
     return values
 

@@ -121,7 +121,7 @@ class PixelCache:
 
     def _make_room(self, size: int) -> None:
         kept = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob(f"*{SUFFIX}"))
-        others = sum(path.stat().st_size for path in self.folder.glob(f"*{_GROWING}"))  # other runs fill them now
+        others = sum(map(_measure, self.folder.glob(f"*{_GROWING}")))  # other runs fill them now
         total = others + sum(bytes_ for _, bytes_, _ in kept)
         free = shutil.disk_usage(self.folder).free
         for _, bytes_, path in kept:
@@ -133,7 +133,9 @@ class PixelCache:
             total -= bytes_
             free += bytes_
         if total + size > self.max_bytes:
-            raise NoRoom(f"they are {size / 1e9:.1f} GB, and it may grow to {self.max_bytes / 1e9:g} GB (--cache-gb)")
+            filled = f", of which other runs fill {others / 1e9:.1f} GB now" if others else ""
+            limit = f"{self.max_bytes / 1e9:g} GB (--cache-gb){filled}"
+            raise NoRoom(f"they are {size / 1e9:.1f} GB, and it may grow to {limit}")
         if free - size < FREE_BYTES:
             raise NoRoom(f"they are {size / 1e9:.1f} GB, and {free / 1e9:.1f} GB of its disk are free")
 
@@ -162,6 +164,13 @@ def find_cache_folder() -> Path:
     except RuntimeError:  # a user without a name and a home, as in a container: nothing can be kept there
         folder = Path("/.cache")
     return folder / "deployer" / "pixels"
+
+
+def _measure(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # finished meanwhile, or given up
+        return 0
 
 
 def reserve(handle: int, size: int) -> None:

@@ -18,7 +18,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +26,6 @@ from PIL import Image
 from model.data.images import Pixels
 
 Vectors = NDArray[np.float32]
-
-
-class Fingerprints(Protocol):
-    """An array of them, or what makes them when they are asked for."""
-
-    def __len__(self) -> int:
-        """Return the number of pictures."""
-
-    def __getitem__(self, places: slice | NDArray[np.intp], /) -> Pixels:
-        """Return the fingerprints of some of them."""
-
 
 # Side of the thumbnail; at 32 the noise of a JPEG weighs more than what it adds.
 SIDE = 16
@@ -78,7 +66,7 @@ def fingerprint(image: Pixels) -> Pixels:
 
 
 def find_near_duplicates(
-    fingerprints: Fingerprints,
+    fingerprints: Pixels,
     *,
     parts: Sequence[int] | NDArray[np.int_] | None = None,
     progress: Callable[[int], None] | None = None,
@@ -120,9 +108,9 @@ def join_pairs(pairs: Iterable[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
 
 
 class _FirstLook:
-    """All pictures against all, by some 60 numbers each: for 100,000 that takes 17 seconds of one core (2026-11)."""
+    """All pictures against all, by some 60 numbers each."""
 
-    def __init__(self, fingerprints: Fingerprints, parts: NDArray[np.int_] | None) -> None:
+    def __init__(self, fingerprints: Pixels, parts: NDArray[np.int_] | None) -> None:
         self._parts = parts
         self._count = len(fingerprints)
         # A tile is (numbers, pictures), as the columns of a product are needed; its transpose are the rows. Half
@@ -177,7 +165,7 @@ class _Description:
     colour: Vectors
 
 
-def _look_again(fingerprints: Fingerprints, pairs: NDArray[np.intp]) -> Iterator[tuple[int, int, float]]:
+def _look_again(fingerprints: Pixels, pairs: NDArray[np.intp]) -> Iterator[tuple[int, int, float]]:
     """Yield (i, j, correlation) of the pairs that are near by everything that is known of them."""
     if not len(pairs):
         return

@@ -158,7 +158,7 @@ def _find_versions(source: Source, samples: Sequence[Sample], sizes: NDArray[np.
 
 def _choose_cache(config: TrainConfig, source: Source, size_bytes: int) -> PixelCache | None:
     """Return the cache that was asked for; without a word, one where decoding takes long or another place is read."""
-    if config.cache == "none":
+    if config.cache == "none" or not config.cache_gb:
         return None
     is_shared = int(os.environ.get("WORLD_SIZE", "1")) > 1
     if not config.cache and size_bytes < WORTH_BYTES and not source.text.startswith(S3_SCHEME) and not is_shared:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.console import count, list_names
-from model.data.duplicates import find_near_duplicates, fingerprint
+from model.data.cache import reserve
+from model.data.duplicates import SIDE, find_near_duplicates, fingerprint
 from model.data.grouping import parse_groups, suggest_groups
 from model.data.images import Pixels
 from model.data.samples import Sample
 from model.data.split import Split
+
+# Fingerprints that are kept in memory itself: of some 10,000 images.
+MAX_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,19 +59,6 @@ class NearDuplicateLeak:
     warning: str
 
 
-class _Thumbnails:
-    """The fingerprints of images, made when they are asked for: 50,000 of them would be 40 MB."""
-
-    def __init__(self, pixels: Pixels) -> None:
-        self._pixels = pixels
-
-    def __len__(self) -> int:
-        return len(self._pixels)
-
-    def __getitem__(self, places: slice | NDArray[np.intp], /) -> Pixels:
-        return np.stack([fingerprint(self._pixels[place]) for place in np.arange(len(self))[places]])
-
-
 def name_parts(splits: Sequence[Split]) -> dict[int, str]:
     """Return the part of each position: train, validation or test; with folds, the fold that tests it."""
     if len(splits) == 1:
@@ -95,7 +87,7 @@ def find_near_duplicate_leak(samples: Sequence[Sample], pixels: Pixels, parts: M
     names = sorted(set(parts.values()))
     homes = np.array([names.index(parts[position]) for position in range(len(samples))])
     distances = dict.fromkeys(_find_copies(pixels, parts), 0)
-    distances |= {(i, k): distance for i, k, distance in find_near_duplicates(_Thumbnails(pixels), parts=homes)}
+    distances |= {(i, k): distance for i, k, distance in find_near_duplicates(_take_fingerprints(pixels), parts=homes)}
     pairs = tuple(
         NearDuplicate(first=samples[i].name, second=samples[k].name, distance=distance, parts=(parts[i], parts[k]))
         for (i, k), distance in sorted(distances.items(), key=lambda pair: (pair[1], pair[0]))
@@ -108,6 +100,19 @@ def find_near_duplicate_leak(samples: Sequence[Sample], pixels: Pixels, parts: M
         " Remove one of each, or give both one group."
     )
     return NearDuplicateLeak(near_duplicates=pairs, warning=warning)
+
+
+def _take_fingerprints(pixels: Pixels) -> Pixels:
+    """Return those of all images; those of very many lie in a file that is mapped into memory."""
+    shape = (len(pixels), SIDE, SIDE, 3)
+    fingerprints = np.empty(shape, dtype=np.uint8)
+    if fingerprints.nbytes > MAX_BYTES:
+        with suppress(OSError), tempfile.TemporaryFile() as file:
+            reserve(file.fileno(), fingerprints.nbytes)
+            fingerprints = np.memmap(file, dtype=np.uint8, mode="r+", shape=shape)
+    for position, image in enumerate(pixels):
+        fingerprints[position] = fingerprint(image)
+    return fingerprints
 
 
 def _find_copies(pixels: Pixels, parts: Mapping[int, str]) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,7 @@ than MAX_BAD_SHARE of it is an error.
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -91,8 +92,14 @@ def _from_shards(source: ShardSource, targets: Path | str | None, group_from: st
     labelled = source.read_labels(group_from if is_column else "")
     if is_column and not any(label.group for label in labelled):
         _refuse_column(group_from, f"no image in {source.text} has it")
+    told = Counter(label.name for label in labelled)
     samples = [
-        Sample(name=label.name, place=name_place(source.root / label.key), label=label.label, group=label.group)
+        Sample(
+            name=label.name if told[label.name] == 1 else label.key,  # by its name an image is told from all others
+            place=name_place(source.root / label.key),
+            label=label.label,
+            group=label.group,
+        )
         for label in labelled
         if label.label
     ]

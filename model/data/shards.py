@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -57,9 +58,7 @@ class ShardSource:
         """Whether there are labels beside the images; if not, tables and folders in the tars may tell."""
         if self._index:
             return True
-        # In a tar of a plain folder there may be a JSON file, too: it is no label where no image has its name.
-        labels = {_split(name)[0] for name in self._members if _is_label(name)}
-        return any(is_image_name(name) and _split(name)[0] in labels for name in self._members)
+        return _has_labels(self._members)
 
     def entries(self) -> tuple[Entry, ...]:
         return tuple(map(self.entry, self._members))
@@ -158,13 +157,24 @@ class ShardSource:
 def _tell_apart(members: list[Member], where: str) -> list[Member]:
     """Return the files of labelled shards, named with their shard where each shard counts its images from the first.
 
-    Other files keep their names: folders in a tar are classes, and a shard would be taken for one.
+    Files without labels beside them keep their names: folders in a tar are classes, and a shard would be taken for one.
     """
-    names = [member.name for member in members]
-    if len(set(names)) == len(names) or not any(map(_is_label, names)):
+    names = Counter(member.name for member in members)
+    if not any(number > 1 and is_image_name(name) for name, number in names.items()) or not _has_labels(names):
         return members
     say(f"the shards of {where} use the same names: each image is named with its shard")
-    return [replace(member, name=f"{member.span.tar.removesuffix('.tar')}/{member.name}") for member in members]
+    return [replace(member, name=f"{_name_shard(member)}/{member.name}") for member in members]
+
+
+def _name_shard(member: Member) -> str:
+    return member.span.tar.removesuffix(".tar")
+
+
+def _has_labels(names: Iterable[str]) -> bool:
+    """Say whether there is a label beside an image; a JSON file that no image has the name of is none."""
+    names = list(names)
+    labels = {_split(name)[0] for name in names if _is_label(name)}
+    return any(is_image_name(name) and _split(name)[0] in labels for name in names)
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -71,13 +71,16 @@ def open_source(text: str | Path) -> Source:
 
         return open_bucket(where)
     folder = Path(where)
+    if folder.is_file():
+        refuse_compressed([folder.name], where)
+    elif _is_readable(folder) and not has_pictures(folder):
+        refuse_compressed([path.name for path in folder.iterdir() if path.is_file()], where)
     shards = find_shards(folder)
     if shards:
         from model.data.shards import ShardSource
         from model.data.tars import LocalTars
 
         return ShardSource(where, LocalTars(shards))
-    refuse_compressed([path.name for path in folder.iterdir()] if _is_readable(folder) else [folder.name], where)
     if not folder.is_dir():
         raise DataError(f"The data folder {folder} does not exist or is no folder.")
     if not _is_readable(folder):
@@ -109,11 +112,11 @@ def are_shards(names: Sequence[str]) -> bool:
 
 
 def refuse_compressed(names: Sequence[str], where: str) -> None:
-    """Raise DataError where archives are all there is: nothing can be read from the middle of them."""
+    """Raise DataError where there are archives instead of images, or beside shards, of which they may be the rest."""
     packed = sorted(name for name in names if name.lower().endswith(_ARCHIVES) and "/" not in name)
-    if packed and len(packed) == len([name for name in names if not name.startswith(".")]):
+    if packed and not any(map(is_picture_name, names)):
         raise DataError(
-            f"{where} holds no images but {list_names(packed)}: what is compressed cannot be read in place.",
+            f"{list_names(packed)} in {where} cannot be read: what is compressed has no places to read from.",
             hint="Unpack it first, into a folder or to plain .tar files.",
         )
 

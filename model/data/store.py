@@ -48,7 +48,7 @@ class PixelStore:
         self._waiting = 0
         self._began = time.perf_counter()
         self._ended: float | None = None
-        warnings.filterwarnings("ignore", module="PIL")  # about odd metadata; the picture is fine
+        warnings.filterwarnings("ignore", module="PIL", category=UserWarning)  # about odd metadata; the picture is fine
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(count_cores())]
         for thread in self._threads:
             thread.start()

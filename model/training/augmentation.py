@@ -75,7 +75,7 @@ def cut_together(images: Tensor, size: int, numbers: NDArray[np.float64]) -> Ten
 def _recolour(images: Tensor, augment: str, numbers: NDArray[np.float64]) -> Tensor:
     if augment == "trivial":
         changed = [_change(plane, row) for plane, row in zip(images.permute(0, 3, 1, 2), numbers, strict=True)]
-        return torch.stack(changed).permute(0, 2, 3, 1)
+        return torch.stack(changed).permute(0, 2, 3, 1).contiguous()
     return relight(images, numbers)
 
 

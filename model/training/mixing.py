@@ -45,7 +45,7 @@ def mix_batch(
 
 def _blend(images: Tensor, partners: Tensor, kept: float) -> Tensor:
     """Return each image with the share `kept`, and its partner with the rest."""
-    mixed = torch.empty_like(images)
+    mixed = torch.empty_like(images, memory_format=torch.contiguous_format)
     flat = images.flatten(1)
     for part, others, target in divide_for_cache(flat, partners, mixed.view_as(flat)):
         blended = (part.float() * kept).add_(flat.index_select(0, others).float(), alpha=1.0 - kept)

@@ -14,6 +14,7 @@ from model.training.ema import WeightAverage
 from model.training.mixing import mix_batch
 from model.training.optimizer import build_optimizer, compute_learning_rate
 from model.training.sampling import order_samples, weigh_classes
+from model.transforms import normalize_batch
 
 
 @pytest.fixture
@@ -182,3 +183,41 @@ def test_rare_classes_weigh_more() -> None:
     weights = weigh_classes(torch.tensor([0] * 90 + [1] * 10), class_count=2)
 
     assert weights.tolist() == pytest.approx([(100 / 180) ** 0.5, (100 / 20) ** 0.5])
+
+
+@pytest.mark.parametrize("augment", ["standard", "trivial"])
+def test_changed_images_are_mixed(augment: str) -> None:
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 37, 37, 3), dtype=np.uint8))
+    changed = augment_batch(images, size=32, augment=augment, seed=0, epoch=1, samples=range(6))
+
+    for mixup in (1.0, 0.0):
+        mixed, targets = mix_batch(
+            changed, torch.arange(6), class_count=6, mixup=mixup, cutmix=1.0 - mixup, seed=0, step=0
+        )
+
+        assert mixed.shape == (6, 32, 32, 3)
+        assert not torch.equal(mixed, changed)
+        assert targets.sum(dim=1).tolist() == pytest.approx([1.0] * 6)
+
+
+@pytest.mark.parametrize("augment", ["standard", "trivial"])
+def test_changes_are_the_same_for_any_number_of_threads(augment: str) -> None:
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 183, 183, 3), dtype=np.uint8))
+    before = torch.get_num_threads()
+    changed = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            batch = augment_batch(images, size=160, augment=augment, seed=0, epoch=1, samples=range(4))
+            changed.append(torch.cat([batch, relight(images[:, :160, :160], np.full((4, 16), 0.3))]))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+    assert torch.equal(*changed)
+
+
+def test_no_images_are_normalised_to_none() -> None:
+    images = torch.empty((0, 8, 6, 3), dtype=torch.uint8)
+
+    assert normalize_batch(images, torch.zeros(3), torch.ones(3)).shape == (0, 3, 8, 6)

@@ -117,6 +117,18 @@ def test_load_checkpoint_reads_the_first_format(tmp_path: Path) -> None:
     assert (loaded.temperature, loaded.tta, loaded.decode_size, len(loaded.states)) == (1.0, "none", 64, 1)
 
 
+def test_load_checkpoint_reads_the_second_format(tmp_path: Path) -> None:
+    saved = _checkpoint()
+    save_checkpoint(tmp_path / "model.pt", saved)
+    content = torch.load(tmp_path / "model.pt", weights_only=True)
+    torch.save(content | {"format": 2, "dropout": 0.3}, tmp_path / "second.pt")
+
+    loaded = load_checkpoint(tmp_path / "second.pt")
+
+    assert (loaded.temperature, loaded.tta, loaded.decode_size) == (1.25, "flip", 37)
+    assert torch.equal(loaded.states[1]["classifier.bias"], saved.states[1]["classifier.bias"])
+
+
 def _keep(content: bytes) -> bytes:
     return content
 

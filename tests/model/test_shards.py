@@ -120,14 +120,55 @@ def test_shards_that_each_count_from_the_first_are_told_apart(
     assert "each image is named with its shard" in capsys.readouterr().out
 
 
+def test_shards_whose_tables_use_the_same_names_are_told_apart(draw_image: DrawImage, tmp_path: Path) -> None:
+    draw_image(tmp_path / "one.png", "red")
+    for number in range(2):
+        files = {f"{k}.json": json.dumps({"filename": f"{k}.png", "label": "ab"[k % 2]}).encode() for k in range(4)}
+        files |= {f"{k}.png": (tmp_path / "one.png").read_bytes() for k in range(4)}
+        _pack(tmp_path / "shards" / f"part-{number}.tar", files)
+
+    found = find_labelled_images(tmp_path / "shards")
+
+    assert [sample.name for sample in found.samples] == [f"part-{n}/{k}.png" for n in range(2) for k in range(4)]
+    assert [sample.label for sample in found.samples] == list("abababab")
+
+
+def test_folders_in_shards_stay_classes_beside_files_of_one_name(draw_image: DrawImage, tmp_path: Path) -> None:
+    draw_image(tmp_path / "one.png", "red")
+    for number in range(2):
+        files = {f"{label}/{number}-{k}.png": (tmp_path / "one.png").read_bytes() for label in "ab" for k in range(4)}
+        _pack(tmp_path / "shards" / f"part-{number}.tar", files | {"info.json": b"{}"})
+
+    with pytest.raises(DataError, match=r"info\.json is in part-0\.tar and part-1\.tar"):
+        find_labelled_images(tmp_path / "shards")
+
+
+@pytest.mark.parametrize("names", [("a.tar.gz", "index.json"), ("a.tar", "b.TGZ"), ("photos.zip",)])
+def test_archives_instead_of_images_are_refused(names: tuple[str, ...], tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+
+    with pytest.raises(DataError, match="what is compressed has no places to read from"):
+        open_source(tmp_path)
+
+
+def test_archives_beside_images_do_no_harm(class_folders: Path, tmp_path: Path) -> None:
+    (class_folders / "photos.zip").write_bytes(b"")
+    (class_folders / "red").rename(class_folders / "red.zip")
+
+    assert find_labelled_images(class_folders).classes == ("blue", "red.zip")
+    with pytest.raises(DataError, match="does not exist"):
+        open_source(tmp_path / "nosuch.zip")
+
+
 def test_compressed_shards_are_refused_with_the_way_out(tmp_path: Path) -> None:
     for name in ("a.tar.gz", "b.tgz"):
         (tmp_path / name).write_bytes(b"")
 
-    with pytest.raises(DataError, match=r"no images but a\.tar\.gz, b\.tgz") as raised:
+    with pytest.raises(DataError, match=r"a\.tar\.gz, b\.tgz in .* cannot be read") as raised:
         open_source(tmp_path)
     assert "Unpack it first" in raised.value.hint
-    with pytest.raises(DataError, match="cannot be read in place"):
+    with pytest.raises(DataError, match="cannot be read: what is compressed"):
         open_source(tmp_path / "a.tar.gz")
 
 
