@@ -135,7 +135,8 @@ class Loading:
         if self.store.is_complete or self.store.faults or is_doubtful:
             return self.complete()
         self._tell_split()
-        say(f"read {len(self._first):,} of {len(self._found.samples):,} images; the others come while it learns")
+        read, total = f"{len(self._first):,} of {len(self._found.samples):,}", f"{self.store.seconds:.1f}s"
+        say(f"read {read} images in {total}; the others come while it learns")
         return self._describe(self.store.pixels, loading=self)
 
     def complete(self, between: Callable[[], None] = lambda: None) -> Dataset:
